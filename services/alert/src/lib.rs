@@ -1,0 +1,1 @@
+//! Rain events at watched places become posts.

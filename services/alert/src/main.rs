@@ -1,0 +1,3 @@
+//! The `raincell-alert` binary.
+
+fn main() {}

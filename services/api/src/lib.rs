@@ -1,0 +1,1 @@
+//! Public HTTP: point forecasts, tiles, feeds and the map page.

@@ -1,0 +1,3 @@
+//! The `raincell-api` binary.
+
+fn main() {}

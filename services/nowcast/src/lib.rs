@@ -1,0 +1,1 @@
+//! Extrapolates every new frame two hours ahead.

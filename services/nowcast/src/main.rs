@@ -1,0 +1,3 @@
+//! The `raincell-nowcast` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Watches for raw scans and turns them into sparse frames.

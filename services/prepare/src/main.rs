@@ -1,0 +1,3 @@
+//! The `raincell-prepare` binary.
+
+fn main() {}

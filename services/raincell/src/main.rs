@@ -1,0 +1,3 @@
+//! The `raincell` command.
+
+fn main() {}

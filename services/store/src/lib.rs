@@ -1,0 +1,1 @@
+//! The one service that remembers: frames, nowcasts, alert states.

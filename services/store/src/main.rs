@@ -1,0 +1,3 @@
+//! The `raincell-store` binary.
+
+fn main() {}

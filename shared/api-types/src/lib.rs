@@ -1,0 +1,1 @@
+//! JSON shapes that servers and clients share.

@@ -1,0 +1,1 @@
+//! Backward semi-Lagrangian extrapolation along a motion field.

@@ -1,0 +1,1 @@
+//! The FrameStore trait, its backends and the suite that each of them passes.

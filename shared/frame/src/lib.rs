@@ -1,0 +1,1 @@
+//! The sparse frame: codec, header, quantisation.

@@ -1,0 +1,1 @@
+//! Beam geometry, Z-R relations and polar to Cartesian gridding.

@@ -1,0 +1,1 @@
+//! Dense motion fields from the last rain-rate fields.

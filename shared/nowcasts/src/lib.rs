@@ -1,0 +1,1 @@
+//! Nowcast methods: past rain-rate fields in, future ones out.

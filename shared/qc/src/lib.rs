@@ -1,0 +1,1 @@
+//! Sweep filters that take out what is not rain, and their chain.

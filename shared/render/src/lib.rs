@@ -1,0 +1,1 @@
+//! Colour tables, map tiles, legends and animated GIFs.

@@ -1,0 +1,1 @@
+//! Configuration, tracing, metrics, health and graceful drain for every service.

@@ -1,0 +1,1 @@
+//! Seeded storms with known truth, written as real radar files.

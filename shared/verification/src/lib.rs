@@ -1,0 +1,1 @@
+//! Scores of nowcasts against what then fell.
