@@ -1,0 +1,113 @@
+//! Rain events at watched places, and the posts they lead to.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What the alert service says of a watched place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RainEventKind {
+    /// Rain is on its way.
+    Coming,
+    /// It has begun.
+    Begun,
+    /// It has ended.
+    Ended,
+    /// The warned rain did not come.
+    FalseAlarm,
+}
+
+/// A change at a watched place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RainEvent {
+    /// Name of the place.
+    pub place: String,
+    /// What happened.
+    pub kind: RainEventKind,
+    /// When it was known (valid time of the data).
+    #[schema(value_type = String, format = DateTime)]
+    pub time: Timestamp,
+    /// When the rain starts or started, ends or ended.
+    #[schema(value_type = String, format = DateTime)]
+    pub about: Timestamp,
+    /// Strongest rate expected or seen, mm/h.
+    pub rate_mm_h: f32,
+    /// One sentence for people.
+    pub text: String,
+}
+
+/// The state of one watched place with its revision, for compare-and-set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AlertState {
+    /// Id of the place.
+    pub place: String,
+    /// Rises by one with every change; 0 where nothing is stored yet.
+    pub revision: u64,
+    /// What the alert service wrote.
+    #[schema(value_type = Object)]
+    pub state: serde_json::Value,
+}
+
+/// A change of state together with the posts that it leads to: written in one transaction, or not at all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AlertTransition {
+    /// The revision that the change was computed from; another one stored meanwhile means 409.
+    pub expected_revision: u64,
+    /// The new state.
+    #[schema(value_type = Object)]
+    pub state: serde_json::Value,
+    /// Posts to put into the outbox; one already there under its key is left as it is.
+    #[serde(default)]
+    pub posts: Vec<NewPost>,
+}
+
+/// A post to be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NewPost {
+    /// Idempotency key: place, event and the time that it is about.
+    pub key: String,
+    /// What it tells.
+    pub event: RainEvent,
+}
+
+/// Where a post stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PostStatus {
+    /// Waits to be sent.
+    Pending,
+    /// Was sent.
+    Sent,
+    /// Could not be sent, or was too old to be sent.
+    Failed,
+}
+
+/// A post in the outbox.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OutboxPost {
+    /// Idempotency key.
+    pub key: String,
+    /// What it tells.
+    pub event: RainEvent,
+    /// Where it stands.
+    pub status: PostStatus,
+    /// Tries so far.
+    pub attempts: u32,
+    /// Why the last try failed, or where the post went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// When it was put into the outbox.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// The outcome of a try to send a post.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PostOutcome {
+    /// Its new status.
+    pub status: PostStatus,
+    /// Why, or where it went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}

@@ -1,0 +1,82 @@
+//! Listings of frames and nowcast runs as `store` gives them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One stored frame, without its body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FrameInfo {
+    /// Where it came from, as named in the config.
+    pub source: String,
+    /// What it is (`rate`).
+    pub product: String,
+    /// When it holds.
+    #[schema(value_type = String, format = DateTime)]
+    pub valid_time: Timestamp,
+    /// Content hash of the encoded body, 32 hex digits.
+    pub hash: String,
+    /// Bytes of the encoded body.
+    pub bytes: u64,
+    /// When the store accepted it.
+    #[schema(value_type = String, format = DateTime)]
+    pub stored_at: Timestamp,
+}
+
+/// A page of a listing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FramePage {
+    /// In ascending order of valid time.
+    pub frames: Vec<FrameInfo>,
+    /// Pass as `cursor` to get the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One stored nowcast run, without its products.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NowcastInfo {
+    /// Source of the frames it was made from.
+    pub source: String,
+    /// Valid time of the newest frame it knew.
+    #[schema(value_type = String, format = DateTime)]
+    pub issue_time: Timestamp,
+    /// Content hash of the encoded run.
+    pub hash: String,
+    /// Bytes of the encoded run.
+    pub bytes: u64,
+    /// When the store accepted it.
+    #[schema(value_type = String, format = DateTime)]
+    pub stored_at: Timestamp,
+}
+
+/// Rain at one point over time, straight from the store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RainSample {
+    /// When it holds.
+    #[schema(value_type = String, format = DateTime)]
+    pub valid_time: Timestamp,
+    /// mm/h; null where nothing was observed.
+    pub rate_mm_h: Option<f32>,
+}
+
+/// Answer of `store`'s `GET /v1/rain`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RainSeries {
+    /// Source of the frames.
+    pub source: String,
+    /// In ascending order of valid time.
+    pub samples: Vec<RainSample>,
+}
+
+/// A small JSON document kept for a service under a name, so that it can go on where it was after a restart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Checkpoint {
+    /// Its name (`prepare/folder`).
+    pub name: String,
+    /// Rises by one with every change.
+    pub revision: u64,
+    /// What its owner wrote.
+    #[schema(value_type = Object)]
+    pub value: serde_json::Value,
+}

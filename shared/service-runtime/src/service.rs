@@ -1,0 +1,108 @@
+//! The `main` that all service binaries share: command line → config → telemetry → bind → run → drain.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Runtime, ServiceConfig, config, http, telemetry};
+
+/// Command line of a service binary.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// TOML file; the service reads its own section of it.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Check the configuration, say what is wrong with it, and stop.
+    #[arg(long)]
+    check_config: bool,
+    /// Print the version and stop.
+    #[arg(long, short = 'V')]
+    version: bool,
+}
+
+/// Runs a service until SIGTERM or Ctrl-C. Exit code 2 for a wrong command line or configuration, 1 for a failure.
+pub fn service_main<C, F, R>(run: F) -> ExitCode
+where
+    C: ServiceConfig,
+    F: FnOnce(C, TcpListener, Runtime) -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    let arguments = Arguments::parse();
+    if arguments.version {
+        println!("raincell-{} {}", C::SECTION, env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    config::read_dotenv();
+    let config = match config::load::<C>(arguments.config.as_deref()) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("raincell-{}: {error}", C::SECTION);
+            return ExitCode::from(2);
+        }
+    };
+    if arguments.check_config {
+        println!("config of [{}] is good", C::SECTION);
+        return ExitCode::SUCCESS;
+    }
+    telemetry::init_tracing("info");
+    match block_on(start(config, run)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), service = C::SECTION, "stopped");
+            eprintln!("raincell-{}: {error:#}", C::SECTION);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a future on a multi-threaded runtime of its own.
+///
+/// # Errors
+/// What the future fails with, or that the runtime cannot be made.
+pub fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(future);
+    // A blocking task that still runs must not keep the process alive.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    result
+}
+
+async fn start<C, F, R>(config: C, run: F) -> anyhow::Result<()>
+where
+    C: ServiceConfig,
+    F: FnOnce(C, TcpListener, Runtime) -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    telemetry::prometheus();
+    let listener = http::bind(config.bind()).await?;
+    // On standard output, so that whoever started it with port 0 can read the port.
+    println!("listening on http://{}", listener.local_addr()?);
+    let runtime = Runtime::system();
+    cancel_on_signal(runtime.shutdown.clone());
+    run(config, listener, runtime).await
+}
+
+/// Cancels the token at the first SIGTERM or Ctrl-C.
+pub fn cancel_on_signal(shutdown: CancellationToken) {
+    tokio::spawn(async move {
+        terminated().await;
+        tracing::info!("asked to stop, draining");
+        shutdown.cancel();
+    });
+}
+
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
