@@ -1,1 +1,13 @@
 //! Nowcast methods: past rain-rate fields in, future ones out.
+//!
+//! A [`NowcastMethod`] gets the last fields of one grid, in any order and however unevenly spaced, and gives a rain-rate
+//! field for each lead time. [`method`] finds one by its name; [`DEFAULT_METHOD`] is the one that verifies best.
+//! Every method takes the newest field's valid time as its issue time and knows nothing later.
+
+mod extrapolation;
+mod method;
+mod persistence;
+
+pub use extrapolation::Extrapolation;
+pub use method::{DEFAULT_METHOD, LeadTimes, METHODS, Nowcast, NowcastError, NowcastMethod, Timings, method};
+pub use persistence::Persistence;

@@ -1,0 +1,195 @@
+//! Where the air over each cell came from.
+
+use ndarray::Array2;
+use raincell_model::MotionField;
+use rayon::prelude::*;
+use thiserror::Error;
+
+/// Cells between the points at which trajectories are followed; motion fields are far smoother than this.
+pub(crate) const SPACING: usize = 4;
+/// Mid-point iterations a step.
+const ITERATIONS: usize = 3;
+
+/// Why a field cannot be carried along.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ExtrapolationError {
+    /// The field's shape differs from that of the motion.
+    #[error("a field of shape {found:?} cannot move with a motion field of shape {expected:?} (rows, columns)")]
+    ShapeMismatch {
+        /// (rows, columns) of the motion field.
+        expected: (usize, usize),
+        /// (rows, columns) of the field.
+        found: (usize, usize),
+    },
+}
+
+/// Backward trajectories of every cell through a stationary motion field, growing as [`Trajectories::advance`] is
+/// called (Germann & Zawadzki 2002: backward semi-Lagrangian, each step solved for its mid-point by iteration).
+///
+/// They are followed on a lattice of every fourth cell and interpolated between, as motion is smooth on that scale.
+#[derive(Clone, Debug)]
+pub struct Trajectories {
+    rows: usize,
+    columns: usize,
+    lattice_columns: usize,
+    /// Motion (right, down) at the lattice points, cells per minute, row-major.
+    motion: Vec<[f32; 2]>,
+    /// Displacement (right, down) from origin to cell, in cells.
+    travelled: Vec<[f32; 2]>,
+    minutes: f32,
+}
+
+impl Trajectories {
+    /// Trajectories of no length yet along `motion`; motion that is not a number counts as rest.
+    ///
+    /// # Errors
+    /// [`ExtrapolationError::ShapeMismatch`] when the two components differ in shape.
+    pub fn new(motion: &MotionField) -> Result<Self, ExtrapolationError> {
+        let (rows, columns) = motion.u.dim();
+        if motion.v.dim() != (rows, columns) {
+            return Err(ExtrapolationError::ShapeMismatch { expected: (rows, columns), found: motion.v.dim() });
+        }
+        let points = |size: usize| size.saturating_sub(1).div_ceil(SPACING) + 1;
+        let (lattice_rows, lattice_columns) =
+            if rows * columns == 0 { (0, 0) } else { (points(rows), points(columns)) };
+        let number = |x: f32| if x.is_finite() { x } else { 0.0 };
+        let at = |i: usize| {
+            // Points beyond the last row or column take its motion.
+            let row = (i / lattice_columns * SPACING).min(rows - 1);
+            let column = (i % lattice_columns * SPACING).min(columns - 1);
+            [number(motion.u[(row, column)]), number(motion.v[(row, column)])]
+        };
+        let motion: Vec<[f32; 2]> = (0..lattice_rows * lattice_columns).map(at).collect();
+        let travelled = vec![[0.0; 2]; motion.len()];
+        Ok(Self { rows, columns, lattice_columns, motion, travelled, minutes: 0.0 })
+    }
+
+    /// (rows, columns) of the grid.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.columns)
+    }
+
+    /// Minutes that the trajectories reach back.
+    pub fn minutes(&self) -> f32 {
+        self.minutes
+    }
+
+    /// Follows every trajectory back by another `minutes`. Steps that would cross many cells at once are divided.
+    pub fn advance(&mut self, minutes: f32) {
+        let fastest = self.motion.iter().fold(0.0_f32, |f, m| f.max(m[0].hypot(m[1])));
+        let substeps = (fastest * minutes.abs() / CELLS_A_STEP).ceil().max(1.0);
+        for _ in 0..substeps as usize {
+            self.step(minutes / substeps);
+        }
+        self.minutes += minutes;
+    }
+
+    fn step(&mut self, minutes: f32) {
+        let (columns, motion, rows) =
+            (self.lattice_columns, &self.motion, self.motion.len() / self.lattice_columns.max(1));
+        self.travelled.par_chunks_mut(columns.max(1)).enumerate().for_each(|(row, line)| {
+            for (column, travelled) in line.iter_mut().enumerate() {
+                let (x, y) = ((column * SPACING) as f32 - travelled[0], (row * SPACING) as f32 - travelled[1]);
+                let mut step = [0.0_f32; 2];
+                for _ in 0..ITERATIONS {
+                    let m = at_point(motion, rows, columns, y - 0.5 * step[1], x - 0.5 * step[0]);
+                    step = [m[0] * minutes, m[1] * minutes];
+                }
+                travelled[0] += step[0];
+                travelled[1] += step[1];
+            }
+        });
+    }
+
+    /// The displacement (right, down) in cells from where the air came from to each cell, shape (rows, columns) each.
+    pub fn displacement(&self) -> (Array2<f32>, Array2<f32>) {
+        let component = |k: usize| {
+            Array2::from_shape_fn((self.rows, self.columns), |(r, c)| {
+                at_point(&self.travelled, self.lattice_rows(), self.lattice_columns, r as f32, c as f32)[k]
+            })
+        };
+        (component(0), component(1))
+    }
+
+    fn lattice_rows(&self) -> usize {
+        self.travelled.len() / self.lattice_columns.max(1)
+    }
+
+    /// Displacements of one row of cells, at the lattice columns only: what [`along_row`] interpolates.
+    pub(crate) fn row(&self, row: usize, out: &mut Vec<[f32; 2]>) {
+        let (first, f) = (row / SPACING, (row % SPACING) as f32 / SPACING as f32);
+        let second = (first + 1).min(self.lattice_rows() - 1);
+        let (upper, lower) =
+            (&self.travelled[first * self.lattice_columns..], &self.travelled[second * self.lattice_columns..]);
+        out.clear();
+        out.extend(upper[..self.lattice_columns].iter().zip(lower).map(|(a, b)| mix(*a, *b, f)));
+    }
+}
+
+/// Longest way within one step, in cells: a quarter of the scale on which motion changes.
+const CELLS_A_STEP: f32 = 12.0;
+
+#[inline]
+fn mix(a: [f32; 2], b: [f32; 2], f: f32) -> [f32; 2] {
+    [a[0] + f * (b[0] - a[0]), a[1] + f * (b[1] - a[1])]
+}
+
+/// A lattice's value at a fractional cell (row, column), its nearest edge value beyond the grid.
+#[inline]
+fn at_point(lattice: &[[f32; 2]], rows: usize, columns: usize, row: f32, column: f32) -> [f32; 2] {
+    let row = (row / SPACING as f32).clamp(0.0, (rows - 1) as f32);
+    let column = (column / SPACING as f32).clamp(0.0, (columns - 1) as f32);
+    let (r0, c0) = (row as usize, column as usize);
+    let (r1, c1) = ((r0 + 1).min(rows - 1), (c0 + 1).min(columns - 1));
+    let (fr, fc) = (row - r0 as f32, column - c0 as f32);
+    let upper = mix(lattice[r0 * columns + c0], lattice[r0 * columns + c1], fc);
+    let lower = mix(lattice[r1 * columns + c0], lattice[r1 * columns + c1], fc);
+    mix(upper, lower, fr)
+}
+
+/// Displacement at cell `column` of a line made by [`Trajectories::row`].
+#[inline]
+pub(crate) fn along_row(line: &[[f32; 2]], column: usize) -> [f32; 2] {
+    let (first, f) = (column / SPACING, (column % SPACING) as f32 / SPACING as f32);
+    let second = (first + 1).min(line.len() - 1);
+    mix(line[first], line[second], f)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use raincell_model::Grid;
+    use std::sync::Arc;
+
+    #[test]
+    fn rotation_brings_every_point_back_along_its_circle() {
+        let grid = Arc::new(Grid::around_radar(50.0, 5.0, 100.0, 1.0));
+        let mut motion = MotionField::at_rest(grid);
+        let turn_per_min = 0.01_f32;
+        for ((r, c), u) in motion.u.indexed_iter_mut() {
+            *u = -turn_per_min * (r as f32 - 100.0);
+            motion.v[(r, c)] = turn_per_min * (c as f32 - 100.0);
+        }
+        let mut trajectories = Trajectories::new(&motion).unwrap();
+        for _ in 0..12 {
+            trajectories.advance(5.0);
+        }
+        let (dx, dy) = trajectories.displacement();
+        let (sin, cos) = (-turn_per_min * 60.0).sin_cos();
+        for (r, c) in [(100_usize, 150_usize), (70, 120), (130, 60)] {
+            let (x, y) = (c as f32 - 100.0, r as f32 - 100.0);
+            let (ox, oy) = (cos * x - sin * y, sin * x + cos * y);
+            let error = (x - dx[(r, c)] - ox).hypot(y - dy[(r, c)] - oy);
+            assert!(error < 0.05, "({r}, {c}) is off by {error} cells");
+        }
+    }
+
+    #[test]
+    fn an_empty_grid_is_carried_without_fuss() {
+        let grid = Arc::new(Grid { width: 0, height: 0, ..Grid::around_radar(50.0, 5.0, 1.0, 1.0) });
+        let mut trajectories = Trajectories::new(&MotionField::at_rest(grid)).unwrap();
+        trajectories.advance(5.0);
+        assert_eq!(trajectories.shape(), (0, 0));
+    }
+}

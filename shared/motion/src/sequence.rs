@@ -1,0 +1,45 @@
+//! Past fields put in order: one grid, ascending time, each time once.
+
+use raincell_model::RainField;
+
+use crate::MotionError;
+
+/// A field and its time in minutes before the newest one (≤ 0).
+#[derive(Clone, Copy)]
+pub(crate) struct Past<'a> {
+    pub field: &'a RainField,
+    pub minutes: f32,
+}
+
+/// The fields in ascending time, none older than `history_min` minutes before the newest.
+pub(crate) fn in_order(fields: &[RainField], history_min: f32) -> Result<Vec<Past<'_>>, MotionError> {
+    let first = fields.first().ok_or(MotionError::NoFields)?;
+    for field in fields {
+        if *field.grid != *first.grid {
+            return Err(MotionError::GridMismatch { first_time: first.valid_time, valid_time: field.valid_time });
+        }
+        if field.rate_mm_h.dim() != field.grid.shape() {
+            return Err(MotionError::ShapeMismatch {
+                valid_time: field.valid_time,
+                expected: field.grid.shape(),
+                found: field.rate_mm_h.dim(),
+            });
+        }
+    }
+    let mut sorted: Vec<&RainField> = fields.iter().collect();
+    sorted.sort_by_key(|f| f.valid_time);
+    let newest = sorted.last().map_or(first.valid_time, |f| f.valid_time);
+    let mut past: Vec<Past<'_>> = Vec::with_capacity(sorted.len());
+    for field in sorted {
+        let minutes = -(newest.duration_since(field.valid_time).as_secs_f32() / 60.0);
+        if minutes < -history_min {
+            continue;
+        }
+        // The sort is stable, so that of two fields of one time the later given replaces the earlier.
+        match past.last_mut() {
+            Some(last) if last.field.valid_time == field.valid_time => *last = Past { field, minutes },
+            _ => past.push(Past { field, minutes }),
+        }
+    }
+    Ok(past)
+}
