@@ -1,5 +1,6 @@
 //! The HTTP server of a service: request metrics, graceful drain.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -21,7 +22,8 @@ pub async fn bind(address: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
-/// Serves until `shutdown`, then lets open requests finish for a bounded time.
+/// Serves until `shutdown`, then lets open requests finish for a bounded time. Handlers can ask for the address of the
+/// client with `axum::extract::ConnectInfo<SocketAddr>`.
 ///
 /// # Errors
 /// When the server itself fails.
@@ -33,21 +35,21 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let router = router.layer(middleware::from_fn_with_state(service, measure));
     let draining = shutdown.clone();
-    let server =
-        axum::serve(listener, router).with_graceful_shutdown(async move { draining.cancelled().await }).into_future();
+    let service_factory = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service_factory)
+        .with_graceful_shutdown(async move { draining.cancelled().await })
+        .into_future();
     tokio::pin!(server);
     tokio::select! {
         result = &mut server => return Ok(result?),
         () = shutdown.cancelled() => {}
     }
     // Event streams never end by themselves; what is open after the drain is cut.
-    match tokio::time::timeout(DRAIN, server).await {
-        Ok(result) => Ok(result?),
-        Err(_) => {
-            tracing::debug!(service, "connections still open after the drain were cut");
-            Ok(())
-        }
+    let drained = tokio::time::timeout(DRAIN, server).await;
+    if drained.is_err() {
+        tracing::debug!(service, "connections still open after the drain were cut");
     }
+    Ok(drained.unwrap_or(Ok(()))?)
 }
 
 async fn measure(State(service): State<&'static str>, request: Request, next: Next) -> Response {
