@@ -1,0 +1,210 @@
+//! Bytes to field, whole or in part.
+
+use std::ops::Range;
+
+use ndarray::Array2;
+use raincell_model::{Observation, RainField};
+
+use crate::blocks::{BLOCK_CELLS, BlockState, GROUP_BLOCKS, SIDE};
+use crate::bytes::{Reader, wrong};
+use crate::group::GroupDecoder;
+use crate::header::{FrameHeader, SegmentInfo};
+use crate::{DecodeError, Frame};
+
+/// Decodes a whole frame.
+///
+/// # Errors
+/// [`DecodeError`] says which field or segment is wrong and where it stands.
+pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
+    let header = decode_header(bytes)?;
+    let (height, width) = header.grid.shape();
+    let rate_mm_h = window_of(bytes, &header, 0..height, 0..width)?;
+    let field = RainField { grid: header.grid, valid_time: header.valid_time, rate_mm_h };
+    Ok(Frame { source: header.source, product: header.product, field })
+}
+
+/// Decodes only what the frame says of itself, and checks that it is whole (not the checksums of its segments).
+///
+/// # Errors
+/// [`DecodeError`] says which field is wrong and where it stands.
+pub fn decode_header(bytes: &[u8]) -> Result<FrameHeader, DecodeError> {
+    FrameHeader::read(bytes)
+}
+
+/// What the frame says of one cell; [`Observation::NoData`] off its grid. Decodes at most 16 blocks of 32 × 32 cells.
+///
+/// # Errors
+/// [`DecodeError`] as [`decode`], for the parts that are looked at.
+pub fn decode_point(bytes: &[u8], row: usize, column: usize) -> Result<Observation, DecodeError> {
+    let header = decode_header(bytes)?;
+    let window = window_of(bytes, &header, row..row.saturating_add(1), column..column.saturating_add(1))?;
+    Ok(match window.first() {
+        Some(&rate) if rate > 0.0 => Observation::Rain(rate),
+        Some(&rate) if rate == 0.0 => Observation::Dry,
+        _ => Observation::NoData,
+    })
+}
+
+/// The cells of a window, cut off at the edge of the grid: shape (rows, columns), NaN = no data. Decodes only the
+/// groups of blocks that it touches.
+///
+/// # Errors
+/// [`DecodeError`] as [`decode`], for the parts that are looked at.
+pub fn decode_window(bytes: &[u8], rows: Range<usize>, columns: Range<usize>) -> Result<Array2<f32>, DecodeError> {
+    window_of(bytes, &decode_header(bytes)?, rows, columns)
+}
+
+fn window_of(
+    bytes: &[u8],
+    header: &FrameHeader,
+    rows: Range<usize>,
+    columns: Range<usize>,
+) -> Result<Array2<f32>, DecodeError> {
+    let (height, width) = header.grid.shape();
+    let (rows, columns) = (clamp(rows, height), clamp(columns, width));
+    let mut out = Array2::zeros((rows.len(), columns.len()));
+    let Some(cells) = out.as_slice_mut().filter(|cells| !cells.is_empty()) else {
+        return Ok(out);
+    };
+    let values = header.quantisation.values();
+    let mut body = BodyReader::new(bytes, header);
+    for block in blocks_of(header, &rows, &columns) {
+        if block.state == BlockState::Dry {
+            continue;
+        }
+        // The part of the block that is in the window, in cells of the grid.
+        let (top, left) = (block.row * SIDE, block.column * SIDE);
+        let in_rows = top.max(rows.start)..(top + SIDE).min(rows.end);
+        let in_columns = left.max(columns.start)..(left + SIDE).min(columns.end);
+        let codes = if block.state == BlockState::Mixed { Some(body.block(block.stored)?) } else { None };
+        for row in in_rows {
+            let begin = (row - rows.start) * columns.len() + in_columns.start - columns.start;
+            let line = &mut cells[begin..begin + in_columns.len()];
+            if let Some(codes) = codes {
+                let begin = (row - top) * SIDE + in_columns.start - left;
+                for (cell, code) in line.iter_mut().zip(&codes[begin..]) {
+                    *cell = values[usize::from(*code)];
+                }
+            } else {
+                line.fill(f32::NAN);
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn clamp(range: Range<usize>, most: usize) -> Range<usize> {
+    let end = range.end.min(most);
+    range.start.min(end)..end
+}
+
+/// A block that a window touches.
+struct Touched {
+    row: usize,
+    column: usize,
+    state: BlockState,
+    /// Its number among the stored blocks, if it is mixed.
+    stored: usize,
+}
+
+/// The blocks that a window touches, in the order in which they are stored.
+fn blocks_of(header: &FrameHeader, rows: &Range<usize>, columns: &Range<usize>) -> Vec<Touched> {
+    let grid = header.block_grid();
+    let block_rows = rows.start / SIDE..rows.end.div_ceil(SIDE);
+    let block_columns = columns.start / SIDE..columns.end.div_ceil(SIDE);
+    if block_rows.len() * block_columns.len() == grid.len() {
+        let mut stored = 0;
+        let touched = grid.in_order().into_iter().zip(header.states.iter()).map(|((row, column), state)| {
+            let block = Touched { row, column, state, stored };
+            stored += usize::from(state == BlockState::Mixed);
+            block
+        });
+        return touched.collect();
+    }
+    let mut touched = Vec::with_capacity(block_rows.len() * block_columns.len());
+    for row in block_rows {
+        for column in block_columns.clone() {
+            let (state, stored) = header.states.at(grid.index_of(row, column));
+            touched.push(Touched { row, column, state, stored });
+        }
+    }
+    // By group, so that none is decoded twice.
+    touched.sort_by_key(|block| block.stored);
+    touched
+}
+
+/// Finds blocks in the body; remembers the segment it checked and the group it decoded last.
+struct BodyReader<'a> {
+    bytes: &'a [u8],
+    segments: &'a [SegmentInfo],
+    checked: Option<usize>,
+    group: Option<(usize, usize)>,
+    codes: Vec<u8>,
+    decoder: GroupDecoder,
+}
+
+impl<'a> BodyReader<'a> {
+    fn new(bytes: &'a [u8], header: &'a FrameHeader) -> Self {
+        Self {
+            bytes,
+            segments: &header.segments,
+            checked: None,
+            group: None,
+            codes: Vec::new(),
+            decoder: GroupDecoder::new(),
+        }
+    }
+
+    /// The codes of a stored block.
+    fn block(&mut self, stored: usize) -> Result<&[u8], DecodeError> {
+        // The segment table covers all stored blocks from 0 on, so that one segment begins at or before each.
+        let number = self.segments.partition_point(|s| s.first_block <= stored) - 1;
+        let segment = self.segments[number];
+        let in_segment = stored - segment.first_block;
+        let group = in_segment / GROUP_BLOCKS;
+        if self.group != Some((number, group)) {
+            if self.checked != Some(number) {
+                self.check(&segment)?;
+                self.checked = Some(number);
+            }
+            self.decode_group(&segment, group)?;
+            self.group = Some((number, group));
+        }
+        let begin = in_segment % GROUP_BLOCKS * BLOCK_CELLS;
+        Ok(&self.codes[begin..begin + BLOCK_CELLS])
+    }
+
+    fn check(&self, segment: &SegmentInfo) -> Result<(), DecodeError> {
+        let (offset, end) = (segment.offset, segment.offset + segment.length);
+        let found = crc32fast::hash(&self.bytes[offset..end]);
+        if found == segment.crc {
+            return Ok(());
+        }
+        Err(DecodeError::Checksum { field: "segment", offset, end, expected: segment.crc, found })
+    }
+
+    fn decode_group(&mut self, segment: &SegmentInfo, group: usize) -> Result<(), DecodeError> {
+        let bytes = &self.bytes[segment.offset..segment.offset + segment.length];
+        let groups = segment.blocks.div_ceil(GROUP_BLOCKS);
+        let mut reader = Reader::at(bytes, segment.offset);
+        let mut begin = groups * 4;
+        for _ in 0..group {
+            begin = begin.saturating_add(reader.u32("length of a group")? as usize);
+        }
+        let length_at = reader.offset();
+        let length = reader.u32("length of a group")? as usize;
+        let blocks = GROUP_BLOCKS.min(segment.blocks - group * GROUP_BLOCKS);
+        let Some(packed) = bytes.get(begin..).and_then(|rest| rest.get(..length)) else {
+            let expected = format_args!("at most {}", bytes.len().saturating_sub(begin)).to_string();
+            return Err(wrong("length of a group", length_at, expected, length));
+        };
+        let Some(codes) = self.decoder.decode(packed, blocks) else {
+            let found = format_args!("{length} bytes that are not that").to_string();
+            let expected = format_args!("{blocks} blocks of {BLOCK_CELLS} codes").to_string();
+            return Err(wrong("group of blocks", segment.offset + begin, expected, found));
+        };
+        self.codes.clear();
+        self.codes.extend_from_slice(codes);
+        Ok(())
+    }
+}

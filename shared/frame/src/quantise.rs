@@ -1,0 +1,194 @@
+//! Values to eight bits and back.
+
+use crate::DecodeError;
+use crate::bytes::wrong;
+
+/// Code of an observed cell without rain: exactly 0.
+pub(crate) const DRY: u8 = 0;
+/// Highest code that stands for a value.
+pub(crate) const TOP: u8 = 254;
+/// Code of a cell that was not observed.
+pub(crate) const NODATA: u8 = 255;
+
+/// How the codes 1 to 254 spread over values. Code 0 is exactly 0 and code 255 no data in all of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Quantisation {
+    /// Even steps of the logarithm: each value is off by at most `(highest/lowest)^(1/506) − 1` of itself.
+    Logarithmic {
+        /// Value of code 1; less than half of it becomes 0, the rest below it becomes this.
+        lowest: f32,
+        /// Value of code 254; all above becomes this.
+        highest: f32,
+    },
+    /// Even steps from 0: code `k` is `k/254` of `highest`; less than half a step becomes 0.
+    Linear {
+        /// Value of code 254; all above becomes this.
+        highest: f32,
+    },
+}
+
+impl Quantisation {
+    /// Rain rate in mm/h: 0.05 to 250 in steps of 3.4 %, so that the error is at most 1.7 %.
+    pub const RAIN_RATE: Self = Self::Logarithmic { lowest: 0.05, highest: 250.0 };
+
+    /// Probabilities and other shares: 0 to 1 in steps of 0.004.
+    pub const SHARE: Self = Self::Linear { highest: 1.0 };
+
+    /// The quantisation that suits a product: shares for `probability…` and `quality`, rain rate for all others.
+    pub fn of_product(product: &str) -> Self {
+        if product.starts_with("probability") || product == "quality" { Self::SHARE } else { Self::RAIN_RATE }
+    }
+
+    /// Its number in the header.
+    pub(crate) fn kind(self) -> u8 {
+        match self {
+            Self::Logarithmic { .. } => 1,
+            Self::Linear { .. } => 2,
+        }
+    }
+
+    /// (lowest, highest) as they stand in the header.
+    pub(crate) fn bounds(self) -> (f32, f32) {
+        match self {
+            Self::Logarithmic { lowest, highest } => (lowest, highest),
+            Self::Linear { highest } => (0.0, highest),
+        }
+    }
+
+    /// From the header; `offset` is where the bounds begin.
+    pub(crate) fn from_header(kind: u8, lowest: f32, highest: f32, offset: usize) -> Result<Self, DecodeError> {
+        let sane = |least: f32| lowest >= least && highest > lowest && highest.is_finite();
+        let found = format_args!("{lowest} to {highest}").to_string();
+        match kind {
+            1 if sane(f32::MIN_POSITIVE) => Ok(Self::Logarithmic { lowest, highest }),
+            2 if sane(0.0) && lowest == 0.0 => Ok(Self::Linear { highest }),
+            1 => Err(wrong("quantisation bounds", offset, "0 < lowest < highest, finite", found)),
+            2 => Err(wrong("quantisation bounds", offset, "lowest 0, highest > 0, finite", found)),
+            _ => Err(wrong("quantisation kind", 5, "1 (logarithmic) or 2 (linear)", kind)),
+        }
+    }
+
+    /// The value of each code.
+    pub(crate) fn values(self) -> [f32; 256] {
+        let mut values = [0.0; 256];
+        for (code, value) in values.iter_mut().enumerate().skip(1) {
+            *value = match self {
+                Self::Logarithmic { lowest, highest } => {
+                    let (lowest, highest) = (f64::from(lowest), f64::from(highest));
+                    (lowest * (highest / lowest).powf((code - 1) as f64 / 253.0)) as f32
+                }
+                Self::Linear { highest } => (f64::from(highest) * code as f64 / f64::from(TOP)) as f32,
+            };
+        }
+        values[usize::from(NODATA)] = f32::NAN;
+        values
+    }
+}
+
+/// Bits of an `f32` that choose a bucket: sign, exponent and 8 bits of the mantissa, so that a bucket is narrower than
+/// a logarithmic step and holds at most one limit between codes.
+const BUCKET_SHIFT: u32 = 15;
+
+/// Finds the code of a value without a logarithm: a look-up by its upper bits, and one comparison.
+pub(crate) struct Quantiser {
+    /// Bits of the least value that is not dry.
+    first_limit: f32,
+    first_bucket: u32,
+    /// Code at the lower end of each bucket.
+    codes: Vec<u8>,
+    /// The least value of each code; +∞ above the highest.
+    limits: [f32; 256],
+}
+
+impl Quantiser {
+    pub fn new(quantisation: Quantisation) -> Self {
+        let values = quantisation.values();
+        let mut limits = [f32::INFINITY; 256];
+        limits[0] = 0.0;
+        limits[1] = values[1] / 2.0;
+        for code in 2..=usize::from(TOP) {
+            let (below, above) = (f64::from(values[code - 1]), f64::from(values[code]));
+            limits[code] = match quantisation {
+                Quantisation::Logarithmic { .. } => (below * above).sqrt() as f32,
+                Quantisation::Linear { .. } => below.midpoint(above) as f32,
+            };
+        }
+        let first_bucket = limits[1].to_bits() >> BUCKET_SHIFT;
+        let last_bucket = limits[usize::from(TOP)].to_bits() >> BUCKET_SHIFT;
+        let codes = (first_bucket..=last_bucket + 1)
+            .map(|bucket| {
+                let low = f32::from_bits(bucket << BUCKET_SHIFT);
+                // Limits ascend, so the code is the number of limits passed.
+                limits[1..=usize::from(TOP)].partition_point(|limit| *limit <= low) as u8
+            })
+            .collect();
+        Self { first_limit: limits[1], first_bucket, codes, limits }
+    }
+
+    /// The code of a value that is NaN or ≥ 0.
+    #[inline]
+    pub fn code(&self, value: f32) -> u8 {
+        if value < self.first_limit {
+            return DRY;
+        }
+        if value.is_nan() {
+            return NODATA;
+        }
+        let bucket = (value.to_bits() >> BUCKET_SHIFT).saturating_sub(self.first_bucket) as usize;
+        let mut code = self.codes[bucket.min(self.codes.len() - 1)];
+        // Once for logarithmic steps; the narrow lower end of a linear scale has more limits in a bucket at its top.
+        while code < TOP && value >= self.limits[usize::from(code) + 1] {
+            code += 1;
+        }
+        code
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rain_rates_come_back_within_two_and_a_half_percent() {
+        let (quantiser, values) = (Quantiser::new(Quantisation::RAIN_RATE), Quantisation::RAIN_RATE.values());
+        let mut rate = 0.05_f32;
+        let mut worst = 0.0_f32;
+        while rate <= 250.0 {
+            let back = values[usize::from(quantiser.code(rate))];
+            worst = worst.max((back / rate - 1.0).abs());
+            rate *= 1.000_07;
+        }
+        assert!(worst < 0.0172, "{worst}");
+    }
+
+    #[test]
+    fn the_ends_of_the_scale_are_as_documented() {
+        let quantiser = Quantiser::new(Quantisation::RAIN_RATE);
+        for (value, code) in [(0.0, 0), (0.0249, 0), (0.0251, 1), (0.05, 1), (250.0, 254), (8646.0, 254)] {
+            assert_eq!(quantiser.code(value), code, "{value}");
+        }
+        assert_eq!(quantiser.code(f32::NAN), 255);
+        assert_eq!(quantiser.code(-0.0), 0);
+    }
+
+    #[test]
+    fn every_code_stands_for_itself_and_codes_ascend_with_the_value() {
+        for quantisation in [Quantisation::RAIN_RATE, Quantisation::SHARE] {
+            let (quantiser, values) = (Quantiser::new(quantisation), quantisation.values());
+            for code in 0..=255_u8 {
+                assert_eq!(quantiser.code(values[usize::from(code)]), code, "{quantisation:?}");
+            }
+            let codes: Vec<u8> = (0..40_000).map(|i| quantiser.code(i as f32 * 0.007)).collect();
+            assert!(codes.is_sorted());
+        }
+    }
+
+    #[test]
+    fn a_share_is_off_by_at_most_half_a_step() {
+        let (quantiser, values) = (Quantiser::new(Quantisation::SHARE), Quantisation::SHARE.values());
+        for i in 0..=10_000 {
+            let share = i as f32 / 10_000.0;
+            assert!((values[usize::from(quantiser.code(share))] - share).abs() <= 0.5 / 254.0 + 1e-6, "{share}");
+        }
+    }
+}
