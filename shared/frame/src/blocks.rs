@@ -176,7 +176,9 @@ mod tests {
             _ => BlockState::Mixed,
         });
         let mut runs = StateRuns::default();
-        states.iter().for_each(|s| runs.push(*s));
+        for state in states {
+            runs.push(state);
+        }
         let mut bytes = Vec::new();
         runs.write(&mut bytes);
         assert_eq!(bytes.len(), 5);

@@ -40,7 +40,7 @@ pub fn decode_point(bytes: &[u8], row: usize, column: usize) -> Result<Observati
     let window = window_of(bytes, &header, row..row.saturating_add(1), column..column.saturating_add(1))?;
     Ok(match window.first() {
         Some(&rate) if rate > 0.0 => Observation::Rain(rate),
-        Some(&rate) if rate == 0.0 => Observation::Dry,
+        Some(&0.0) => Observation::Dry,
         _ => Observation::NoData,
     })
 }
