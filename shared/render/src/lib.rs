@@ -1,1 +1,25 @@
-//! Colour tables, map tiles, legends and animated GIFs.
+//! Pictures of rain: map tiles, legends, still pictures and animated GIFs, and the map data under them.
+//!
+//! What this crate does: turns rain-rate fields into Web-Mercator tiles ([`RainTileRenderer`]) in the colour tables of
+//! the RainViewer API ([`ColorScheme`]), and into a self-contained animation with land, borders, place names, clock and
+//! legend ([`animate`], [`still_png`]). It carries the coastlines, borders and places of the world ([`world()`]).
+//!
+//! What it does not do: fetch, cache or choose frames, and interpolate in time. "Not observed" is never drawn as dry:
+//! rate tiles leave both transparent and the coverage tile tells them apart; the animation hatches what was not observed.
+
+mod colors;
+mod error;
+mod image;
+mod mercator;
+mod picture;
+mod plane;
+mod sampling;
+mod tiles;
+mod world;
+
+pub use colors::{ColorScheme, LegendStep, Rgba, dbz_from_rate, legend, rate_from_dbz};
+pub use error::RenderError;
+pub use image::{IndexedImage, empty_png};
+pub use picture::{AnimationRequest, Marker, PictureArea, animate, still_png, whole_domain};
+pub use tiles::{CentredRequest, RainTileRenderer, TileRequest};
+pub use world::{BoundingBox, LonLat, MAP_CREDIT, Place, Polyline, World, world};

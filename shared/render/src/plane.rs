@@ -1,0 +1,146 @@
+//! Reflectivity of a part of a rain field, thinned out where a pixel is wider than its cells.
+
+use ndarray::{ArrayView2, Axis, Slice};
+
+use crate::colors::{DRY_CODE, NODATA_CODE, code_from_dbz, dbz_from_rate};
+
+/// What an observed dry cell counts as when reflectivity is interpolated: about 0.01 mm/h.
+const DRY_DBZ: f32 = -9.0;
+/// Interpolated reflectivity below this is not drawn in a dry cell, so that smoothing puts no wide rim around rain.
+const RIM_DBZ: f32 = 3.0;
+
+/// The cells of a grid that a picture needs, half-open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CellRange {
+    pub rows: (usize, usize),
+    pub columns: (usize, usize),
+}
+
+/// Reflectivity in dBZ: NaN where not observed, [`DRY_DBZ`] where dry.
+pub(crate) struct Plane {
+    dbz: Vec<f32>,
+    rows: usize,
+    columns: usize,
+    /// Row and column of the field where the plane begins.
+    origin: (usize, usize),
+    /// Cells of the field on a side of a cell of the plane.
+    thinning: usize,
+}
+
+impl Plane {
+    /// The cells of `range`, `thinning` × `thinning` of them averaged into one. The mean is that of the rain rate over
+    /// the observed cells; a block of which less than half was observed counts as not observed.
+    pub fn new(rate_mm_h: ArrayView2<'_, f32>, range: CellRange, thinning: usize) -> Self {
+        let thinning = thinning.max(1);
+        let rows = (range.rows.1 - range.rows.0).div_ceil(thinning);
+        let columns = (range.columns.1 - range.columns.0).div_ceil(thinning);
+        let mut dbz = Vec::with_capacity(rows * columns);
+        for row in 0..rows {
+            let first_row = range.rows.0 + row * thinning;
+            let last_row = (first_row + thinning).min(range.rows.1);
+            if thinning == 1 {
+                let line = rate_mm_h.row(first_row);
+                dbz.extend(line.iter().take(range.columns.1).skip(range.columns.0).map(|&rate| dbz_of(rate)));
+                continue;
+            }
+            let block = rate_mm_h.slice_axis(Axis(0), Slice::from(first_row..last_row));
+            for column in 0..columns {
+                let first = range.columns.0 + column * thinning;
+                let last = (first + thinning).min(range.columns.1);
+                let columns = Slice::from(first..last);
+                dbz.push(dbz_of(mean_observed(block.slice_axis(Axis(1), columns))));
+            }
+        }
+        Self { dbz, rows, columns, origin: (range.rows.0, range.columns.0), thinning }
+    }
+
+    /// Colour code at a fractional (row, column) of the field.
+    pub fn code(&self, row: f32, column: f32, smooth: bool) -> u8 {
+        let scale = 1.0 / self.thinning as f32;
+        let (row, column) = ((row - self.origin.0 as f32) * scale, (column - self.origin.1 as f32) * scale);
+        // NaN, which stands for "off the grid", fails this comparison too.
+        if !(row >= 0.0 && column >= 0.0 && row < self.rows as f32 && column < self.columns as f32) {
+            return NODATA_CODE;
+        }
+        let own = self.dbz[row as usize * self.columns + column as usize];
+        if own.is_nan() {
+            return NODATA_CODE;
+        }
+        let dbz = if smooth { self.interpolate(row, column, own) } else { own };
+        if dbz <= DRY_DBZ || (own <= DRY_DBZ && dbz < RIM_DBZ) { DRY_CODE } else { code_from_dbz(dbz) }
+    }
+
+    /// Bilinear between the four cell centres around; a cell that was not observed is left to the pixel's own cell, so
+    /// that nothing bleeds into or out of it.
+    fn interpolate(&self, row: f32, column: f32, own: f32) -> f32 {
+        let (top, left) = ((row - 0.5).max(0.0), (column - 0.5).max(0.0));
+        let (r0, c0) = (top as usize, left as usize);
+        let (r1, c1) = ((r0 + 1).min(self.rows - 1), (c0 + 1).min(self.columns - 1));
+        let (down, right) = (top - r0 as f32, left - c0 as f32);
+        let cell = |r: usize, c: usize| {
+            let dbz = self.dbz[r * self.columns + c];
+            if dbz.is_nan() { own } else { dbz }
+        };
+        let (a, b, c, d) = (cell(r0, c0), cell(r0, c1), cell(r1, c0), cell(r1, c1));
+        let (upper, lower) = (a + (b - a) * right, c + (d - c) * right);
+        upper + (lower - upper) * down
+    }
+}
+
+/// dBZ of a rate as the plane keeps it.
+fn dbz_of(rate_mm_h: f32) -> f32 {
+    if rate_mm_h > 0.0 {
+        dbz_from_rate(rate_mm_h).max(DRY_DBZ + 0.01)
+    } else if rate_mm_h == 0.0 {
+        DRY_DBZ
+    } else {
+        f32::NAN
+    }
+}
+
+fn mean_observed(block: ArrayView2<'_, f32>) -> f32 {
+    let (mut observed, mut sum) = (0_usize, 0.0_f32);
+    for &rate in &block {
+        if rate >= 0.0 {
+            observed += 1;
+            sum += rate;
+        }
+    }
+    if observed * 2 >= block.len() { sum / observed as f32 } else { f32::NAN }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array};
+
+    fn whole(field: &Array2<f32>, thinning: usize) -> Plane {
+        Plane::new(field.view(), CellRange { rows: (0, field.nrows()), columns: (0, field.ncols()) }, thinning)
+    }
+
+    #[test]
+    fn smoothing_lets_nothing_bleed_into_cells_that_were_not_observed() {
+        let plane = whole(&array![[f32::NAN, 10.0, 10.0], [f32::NAN, 10.0, 0.0]], 1);
+        assert_eq!(plane.code(0.5, 0.95, true), NODATA_CODE);
+        // 10 mm/h is 39 dBZ, right up to the edge of the unknown.
+        assert_eq!(plane.code(0.5, 1.01, true), 39 + 32);
+        assert_eq!(plane.code(0.5, 1.01, false), 39 + 32);
+        assert_eq!(plane.code(1.5, 2.9, true), DRY_CODE);
+    }
+
+    #[test]
+    fn off_the_grid_is_not_observed() {
+        let plane = whole(&array![[1.0, 1.0]], 1);
+        for (row, column) in [(-0.1, 0.5), (0.5, 2.0), (1.0, 0.5), (f32::NAN, 0.5)] {
+            assert_eq!(plane.code(row, column, true), NODATA_CODE);
+        }
+    }
+
+    #[test]
+    fn thinning_averages_the_rate_of_observed_cells_and_keeps_unknown_unknown() {
+        let field = array![[4.0, f32::NAN, f32::NAN, f32::NAN], [0.0, 2.0, f32::NAN, 7.0]];
+        let plane = whole(&field, 2);
+        assert_eq!(plane.code(1.0, 1.0, false), code_from_dbz(dbz_from_rate(2.0)));
+        assert_eq!(plane.code(1.0, 3.0, false), NODATA_CODE);
+    }
+}
