@@ -1,0 +1,199 @@
+//! The `[alert]` section of the configuration.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+use raincell_service_runtime::ServiceConfig;
+use serde::Deserialize;
+
+use crate::length::weighted_length;
+
+/// The longest name or credit, so that every text fits a post.
+const LONGEST_NAME: usize = 60;
+
+/// Configuration of the alert service; `config.default.toml` says what each key means.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// False: only the health paths are served.
+    pub enabled: bool,
+    /// Address to listen on.
+    pub bind: String,
+    /// URL of the store.
+    pub store_url: String,
+    /// Bearer token of the store.
+    pub store_token: String,
+    /// Source of frames and nowcasts; empty for whichever is newest.
+    pub source: String,
+    /// Credit at the end of each post; empty for the name of the source.
+    pub credit: String,
+    /// Posts are written to files.
+    pub dry_run: bool,
+    /// Where to.
+    pub posts_folder: PathBuf,
+    /// Warn of rain within so many minutes.
+    pub horizon_min: u32,
+    /// No new warning for so many minutes after an end or an all-clear.
+    pub re_arm_min: u32,
+    /// News older than so many minutes are not posted.
+    pub give_up_after_min: u32,
+    /// Consecutive nowcasts that must agree before a warning.
+    pub agreeing_nowcasts: u32,
+    /// Seconds between two looks when the store announces nothing.
+    pub poll_s: u32,
+    /// The watched places.
+    pub places: Vec<PlaceConfig>,
+}
+
+/// One watched place.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceConfig {
+    /// Name in keys and files.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Name in posts.
+    pub name: String,
+    /// Degrees north.
+    pub lat: f64,
+    /// Degrees east.
+    pub lon: f64,
+    /// Rain within this distance counts, km.
+    #[serde(default = "default_radius_km")]
+    pub radius_km: f64,
+    /// Rain begins at this rate, mm/h; it ends below half of it.
+    #[serde(default = "default_threshold_mm_h")]
+    pub threshold_mm_h: f32,
+    /// IANA time zone of the times in posts.
+    #[serde(default = "default_time_zone")]
+    pub time_zone: String,
+}
+
+fn default_radius_km() -> f64 {
+    2.0
+}
+
+fn default_threshold_mm_h() -> f32 {
+    0.3
+}
+
+fn default_time_zone() -> String {
+    "UTC".into()
+}
+
+impl PlaceConfig {
+    /// The id: as configured, or made from the name.
+    pub fn slug(&self) -> String {
+        self.id.clone().unwrap_or_else(|| slug::slugify(&self.name))
+    }
+
+    /// The time zone; UTC where the name means nothing (which [`ServiceConfig::problems`] reports).
+    pub fn zone(&self) -> TimeZone {
+        TimeZone::get(&self.time_zone).unwrap_or(TimeZone::UTC)
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let name = &self.name;
+        let mut problems = Vec::new();
+        let mut check = |good: bool, problem: String| {
+            if !good {
+                problems.push(format!("place `{name}`: {problem}"));
+            }
+        };
+        check(!name.trim().is_empty(), "name is empty".into());
+        let length = weighted_length(name);
+        check(length <= LONGEST_NAME, format!("name counts {length} characters, expected at most {LONGEST_NAME}"));
+        let id = self.slug();
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        check(
+            !id.is_empty() && id.len() <= 64 && id.chars().all(plain),
+            format!("id is `{id}`, expected 1 to 64 lower-case letters, digits and hyphens"),
+        );
+        let (lat, lon, radius) = (self.lat, self.lon, self.radius_km);
+        check((-90.0..=90.0).contains(&lat), format!("lat is {lat}, expected -90 to 90"));
+        check((-180.0..=180.0).contains(&lon), format!("lon is {lon}, expected -180 to 180"));
+        check((0.1..=100.0).contains(&radius), format!("radius_km is {radius}, expected 0.1 to 100"));
+        let threshold = self.threshold_mm_h;
+        check((0.1..=100.0).contains(&threshold), format!("threshold_mm_h is {threshold}, expected 0.1 to 100"));
+        let zone = &self.time_zone;
+        check(
+            TimeZone::get(zone).is_ok(),
+            format!("time_zone is `{zone}`, expected an IANA name such as Europe/Amsterdam"),
+        );
+        problems
+    }
+}
+
+impl ServiceConfig for Config {
+    const SECTION: &'static str = "alert";
+    const DEFAULTS: &'static str = include_str!("../config.default.toml");
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut check = |good: bool, problem: String| {
+            if !good {
+                problems.push(problem);
+            }
+        };
+        check(
+            self.store_url.starts_with("http://") || self.store_url.starts_with("https://"),
+            format!("store_url is `{}`, expected http://… or https://…", self.store_url),
+        );
+        check(
+            self.dry_run || !self.enabled,
+            "dry_run is false and there is no other poster; enabled = false posts nothing".into(),
+        );
+        check(!self.posts_folder.as_os_str().is_empty(), "posts_folder is empty".into());
+        let credit = weighted_length(&self.credit);
+        check(credit <= LONGEST_NAME, format!("credit counts {credit} characters, expected at most {LONGEST_NAME}"));
+        for (key, value, least, most) in [
+            ("horizon_min", self.horizon_min, 5, 360),
+            ("re_arm_min", self.re_arm_min, 0, 1440),
+            ("give_up_after_min", self.give_up_after_min, 1, 1440),
+            ("agreeing_nowcasts", self.agreeing_nowcasts, 1, 10),
+            ("poll_s", self.poll_s, 1, 3600),
+        ] {
+            check((least..=most).contains(&value), format!("{key} is {value}, expected {least} to {most}"));
+        }
+        let mut ids = BTreeSet::new();
+        for place in &self.places {
+            let id = place.slug();
+            check(ids.insert(id.clone()), format!("place `{}`: id `{id}` is used twice", place.name));
+        }
+        problems.extend(self.places.iter().flat_map(PlaceConfig::problems));
+        problems
+    }
+
+    fn bind(&self) -> &str {
+        &self.bind
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raincell_service_runtime::config::load_with;
+
+    #[test]
+    fn the_documented_defaults_load_and_a_place_needs_only_a_name_and_where_it_is() {
+        let config: Config =
+            load_with(None, "[[alert.places]]\nname = 'Zürich Süd'\nlat = 47.3\nlon = 8.5\n").unwrap();
+        let place = &config.places[0];
+        assert_eq!((place.slug().as_str(), place.radius_km, place.threshold_mm_h), ("zurich-sud", 2.0, 0.3));
+        assert_eq!((config.horizon_min, config.agreeing_nowcasts), (60, 2));
+    }
+
+    #[test]
+    fn every_problem_is_listed_at_once() {
+        let text = "[alert]\nhorizon_min = 1\nstore_url = 'x'\ndry_run = false\n\
+            [[alert.places]]\nname = 'A'\nlat = 100\nlon = 8.5\ntime_zone = 'Mars/Base'\n\
+            [[alert.places]]\nname = 'B'\nid = 'a'\nlat = 1\nlon = 8.5\nradius_km = -1\nthreshold_mm_h = nan\n";
+        let message = load_with::<Config>(None, text).unwrap_err().to_string();
+        for part in
+            ["horizon_min", "store_url", "dry_run", "lat is 100", "Mars/Base", "used twice", "radius_km", "threshold"]
+        {
+            assert!(message.contains(part), "{part} is missing in {message}");
+        }
+    }
+}
