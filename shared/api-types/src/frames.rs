@@ -50,6 +50,20 @@ pub struct NowcastInfo {
     pub stored_at: Timestamp,
 }
 
+/// What one source has: an entry of `store`'s `GET /v1/sources`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SourceInfo {
+    /// Where its frames come from, as named in the config.
+    pub source: String,
+    /// What they are (`rate`).
+    pub product: String,
+    /// Valid time of the newest of them.
+    #[schema(value_type = String, format = DateTime)]
+    pub newest_valid_time: Timestamp,
+    /// How many of them are kept.
+    pub frames: u64,
+}
+
 /// Rain at one point over time, straight from the store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RainSample {

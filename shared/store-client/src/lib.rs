@@ -1,1 +1,24 @@
 //! Typed HTTP client of the store service.
+//!
+//! - [`StoreClient`] has one method for each thing that the store can do. Each call has a time-out for one try, and
+//!   is tried again with growing, jittered pauses on connection errors, 5xx and 429 until its deadline.
+//! - [`StoreClient::events`] is an endless stream of what happens in the store; it reconnects by itself, goes on
+//!   where it was, and says when it is cut off, so that the listener can poll meanwhile.
+//! - [`ClientError`] has a variant for each answer that a caller can do something about.
+//!
+//! What it will not do: keep copies of answers, or speak TLS (the store is on the loopback or a private network).
+
+mod alerts;
+mod checkpoints;
+mod error;
+mod events;
+mod frames;
+mod nowcasts;
+mod policy;
+mod transport;
+
+pub use error::ClientError;
+pub use events::StreamItem;
+pub use frames::{FrameQuery, PutOutcome};
+pub use policy::RetryPolicy;
+pub use transport::StoreClient;
