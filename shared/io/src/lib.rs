@@ -5,6 +5,10 @@
 //! more than the file can justify.
 
 mod error;
+mod limits;
+pub mod nexrad;
 pub mod odim;
+mod scan;
 
 pub use error::{ReadError, ReadErrorKind, WriteError};
+pub use scan::{Format, RawScan, ReadOptions, detect, read};
