@@ -11,6 +11,9 @@ const COARSE_CONTRAST: f32 = 0.6;
 /// Rain rate that is taken off everywhere, so that the band has ragged edges and holes, mm/h.
 const EVAPORATION_MM_H: f32 = 0.35;
 
+/// Square of the distance from the axis, in half widths, at which a band ends.
+const FARTHEST2: f32 = 4.0;
+
 /// One band at one instant.
 #[derive(Clone, Copy, Debug)]
 struct Band {
@@ -57,12 +60,17 @@ impl Bands {
         self.0.iter().map(|band| (-band.distance2(along_km, left_km)).exp()).fold(0.0, f32::max)
     }
 
+    /// True where a band may bring rain, whatever the textures are.
+    pub fn may_rain(&self, along_km: f32, left_km: f32) -> bool {
+        self.0.iter().any(|band| band.distance2(along_km, left_km) < FARTHEST2 + 5.0)
+    }
+
     /// Rain rate at a place, mm/h, given what the textures are there.
     pub fn rain_mm_h(&self, along_km: f32, left_km: f32, fine: f32, coarse: f32) -> f32 {
         let mut rate = 0.0;
         for band in &self.0 {
             let d2 = band.distance2(along_km + 6.0 * coarse, left_km);
-            if d2 < 4.0 {
+            if d2 < FARTHEST2 {
                 rate += band.rate_mm_h * (FINE_CONTRAST * fine + COARSE_CONTRAST * coarse - d2).exp();
             }
         }

@@ -20,6 +20,8 @@ const LONGEST_HOURS: f64 = BLOCK_HOURS + 0.6 + 1.5;
 const BUCKET_KM: f32 = 20.0;
 /// Buckets in each direction; they cover a bit more than the reach of the weather.
 const BUCKETS: usize = 40;
+/// The texture may move a place by so much before it is looked up, km.
+const BEND_KM: f32 = 6.0;
 /// Beyond so many radii a cell's rain is too weak to count.
 const EDGE_RADII: f32 = 3.4;
 
@@ -100,8 +102,8 @@ impl Cells {
         let mut buckets = vec![Vec::new(); BUCKETS * BUCKETS];
         for (number, cell) in cells.iter().enumerate() {
             let span = |middle: f32| {
-                let low = bucket(middle - cell.edge_km).clamp(0, BUCKETS as i32 - 1) as usize;
-                low..=bucket(middle + cell.edge_km).clamp(0, BUCKETS as i32 - 1) as usize
+                let low = bucket(middle - cell.edge_km - BEND_KM).clamp(0, BUCKETS as i32 - 1) as usize;
+                low..=bucket(middle + cell.edge_km + BEND_KM).clamp(0, BUCKETS as i32 - 1) as usize
             };
             for row in span(cell.left_km) {
                 for column in span(cell.along_km) {
@@ -112,23 +114,24 @@ impl Cells {
         Self { cells, buckets }
     }
 
-    /// What the cells bring to a place in stream coordinates.
-    pub fn rain(&self, along_km: f32, left_km: f32) -> Convection {
+    /// The cells that may bring rain to a place in stream coordinates, or within [`BEND_KM`] of it.
+    pub fn near(&self, along_km: f32, left_km: f32) -> &[u32] {
         let (column, row) = (bucket(along_km), bucket(left_km));
         let inside = |index: i32| (0..BUCKETS as i32).contains(&index);
+        if inside(column) && inside(row) { &self.buckets[row as usize * BUCKETS + column as usize] } else { &[] }
+    }
+
+    /// What some of the cells bring to a place in stream coordinates.
+    pub fn rain(&self, near: &[u32], along_km: f32, left_km: f32) -> Convection {
         let mut rain = Convection::default();
-        if !inside(column) || !inside(row) {
-            return rain;
-        }
-        for &number in &self.buckets[row as usize * BUCKETS + column as usize] {
-            let cell = &self.cells[number as usize];
+        for cell in near.iter().filter_map(|&number| self.cells.get(number as usize)) {
             let (da, dl) = (along_km - cell.along_km, left_km - cell.left_km);
             let q2 = cell.a * da * da + 2.0 * cell.b * da * dl + cell.c * dl * dl;
             if q2 < EDGE_RADII * EDGE_RADII {
                 // A flat top and steep sides; the shield reaches three times as far.
                 rain.core_mm_h += cell.peak_mm_h * (-0.5 * q2 * (1.0 + 0.25 * q2)).exp();
                 let fringe = 1.0 - q2 / (EDGE_RADII * EDGE_RADII);
-                rain.shield_mm_h += 0.05 * cell.peak_mm_h * fringe * fringe;
+                rain.shield_mm_h += 0.06 * cell.peak_mm_h * fringe * fringe;
             }
         }
         rain
@@ -149,7 +152,8 @@ fn cluster(rng: &mut impl Rng, origin: (f64, f64), age_hours: f64, cells: &mut V
         let life_hours = rng.random_range(0.5_f64..1.5);
         let delay = 0.6 * f64::from(member) / f64::from(members) * rng.random_range(0.6..1.0);
         let apart_km = f64::from(member) * rng.random_range(3.5..7.5);
-        let peak = 20.0 + 60.0 * vigour * rng.random_range(0.3_f32..1.0);
+        // Most showers are modest, a few are violent.
+        let peak = 6.0 + 74.0 * vigour.powf(1.6) * rng.random_range(0.35_f32..1.0);
         let (radius_km, stretch) = (rng.random_range(2.2_f32..4.6), rng.random_range(1.1_f32..2.3));
         let tilt = rng.random_range(0.0_f32..PI);
         let phase = ((age_hours - delay) / life_hours) as f32;

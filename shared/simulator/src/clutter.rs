@@ -35,10 +35,16 @@ impl Clutter {
                 0.5 + 0.5 * (ray as f32 / rays as f32 * 29.0).sin() * (ray as f32 / rays as f32 * 13.0).cos();
             for gate in 0..gates {
                 let range_km = (gate as f32 + 0.5) * gate_km;
-                let chance = (0.25 + 0.75 * built_up) * (-range_km / THINNING_KM).exp();
+                let chance = 0.5 * (0.2 + 0.8 * built_up) * (-range_km / THINNING_KM).exp();
                 let strength: f32 = rng.random_range(18.0..58.0);
                 if rng.random_range(0.0..1.0) < chance {
-                    dbz[ray * gates + gate] = strength - 0.35 * range_km;
+                    // What is big enough to be seen fills more than one gate.
+                    let (wide, deep) = (rng.random_range(1..=2), rng.random_range(1..=3));
+                    for (across, further) in (0..wide).flat_map(|a| (0..deep).map(move |d| (a, d))) {
+                        if gate + further < gates {
+                            dbz[(ray + across) % rays * gates + gate + further] = strength - 0.35 * range_km;
+                        }
+                    }
                 }
             }
         }

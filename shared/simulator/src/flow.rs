@@ -43,7 +43,7 @@ impl Flow {
     }
 
     /// Position from the centre, split into (outward, along the heading), km.
-    fn from_centre(&self, x_km: f64, y_km: f64) -> (f64, f64) {
+    fn relative_to_centre(&self, x_km: f64, y_km: f64) -> (f64, f64) {
         let out = x_km * self.outward.0 + y_km * self.outward.1 + self.radius_km;
         let along = x_km * self.heading.0 + y_km * self.heading.1;
         (out, along)
@@ -52,13 +52,13 @@ impl Flow {
     /// (km along the flow, km to the left of the site's path) of a position: whatever the flow carries moves along
     /// the first at [`Self::speed_km_h`] and keeps the second.
     pub fn stream_coordinates(&self, x_km: f64, y_km: f64) -> (f64, f64) {
-        let (out, along) = self.from_centre(x_km, y_km);
+        let (out, along) = self.relative_to_centre(x_km, y_km);
         (self.radius_km * along.atan2(out), self.radius_km - out.hypot(along))
     }
 
     /// Velocity at a position, m/s (towards east, towards north).
     pub fn velocity_m_s(&self, x_km: f64, y_km: f64) -> (f64, f64) {
-        let (out, along) = self.from_centre(x_km, y_km);
+        let (out, along) = self.relative_to_centre(x_km, y_km);
         let turn = self.speed_km_h / KM_H_PER_M_S / self.radius_km;
         (turn * (out * self.heading.0 - along * self.outward.0), turn * (out * self.heading.1 - along * self.outward.1))
     }

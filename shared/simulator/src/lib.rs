@@ -12,7 +12,9 @@ mod beam;
 mod cells;
 mod clutter;
 mod echo;
+mod files;
 mod flow;
+pub mod nexrad;
 mod radar;
 mod seed;
 mod storm;
@@ -23,7 +25,9 @@ use std::sync::LazyLock;
 
 use raincell_model::RadarSite;
 
+pub use files::{WriteError, icao_of, nexrad_file, odim_file};
 pub use flow::Flow;
+pub use nexrad::{nexrad_chunks, write_nexrad};
 pub use radar::{Radar, ScanStrategy};
 pub use storm::{Preset, Rain, Scene, Weather};
 

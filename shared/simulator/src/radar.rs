@@ -17,7 +17,7 @@ use crate::{DEMO_SITE, beam, echo};
 const SYSTEM_PHASE_DEG: f32 = 25.0;
 /// Wind grows by this share for a km of height.
 const WIND_GROWTH_PER_KM: f64 = 0.05;
-/// Moments of a sweep, in the order in which [`Gate::samples`] gives them.
+/// Moments of a sweep, in the order in which [`Gate::values`] gives them.
 const QUANTITIES: [Quantity; 6] =
     [Quantity::Dbzh, Quantity::Vradh, Quantity::Wradh, Quantity::Zdr, Quantity::Rhohv, Quantity::Phidp];
 
@@ -145,18 +145,16 @@ impl Radar {
             }
         };
         let context = RayContext { scene: &scene, elevation_deg, path: &path, place: &place };
-        let measured: Vec<Vec<Option<Gate>>> =
+        let measured: Vec<Vec<Sample>> =
             (0..rays).into_par_iter().map(|ray| self.ray(&context, ray, start_time)).collect();
         let moments = QUANTITIES
-            .into_par_iter()
+            .into_iter()
             .enumerate()
             .map(|(number, quantity)| Moment {
                 quantity,
                 first_gate_m: gate_m / 2.0,
                 gate_spacing_m: gate_m,
-                data: Array2::from_shape_fn((rays, gates), |(ray, gate)| {
-                    measured[ray][gate].as_ref().map_or(Sample::UNDETECT, |g| Sample::value(g.samples()[number]))
-                }),
+                data: Array2::from_shape_fn((rays, gates), |(ray, gate)| measured[ray][number * gates + gate]),
             })
             .collect();
         let azimuths_deg = (0..rays).map(|ray| self.azimuth_deg(ray)).collect();
@@ -167,60 +165,87 @@ impl Radar {
         (ray as f32 + 0.5) * 360.0 / self.strategy.rays as f32
     }
 
-    /// One ray: each gate's measurement, `None` where nothing was detected.
-    fn ray(&self, context: &RayContext<'_>, ray: usize, start_time: Timestamp) -> Vec<Option<Gate>> {
+    /// One ray: its gates for each of [`QUANTITIES`], one quantity after the other.
+    fn ray(&self, context: &RayContext<'_>, ray: usize, start_time: Timestamp) -> Vec<Sample> {
+        let gates = self.strategy.gates;
         let elevation_key = (context.elevation_deg * 100.0) as i64;
         let mut rng = stream(self.seed, Purpose::RayNoise, &[start_time.as_millisecond(), elevation_key, ray as i64]);
         let (sin, cos) = f64::from(self.azimuth_deg(ray)).to_radians().sin_cos();
-        let gate_km = self.strategy.gate_m / 1000.0;
         let mut phidp = SYSTEM_PHASE_DEG;
-        (0..self.strategy.gates)
-            .map(|gate| {
-                let (ground_km, height_km) = context.path[gate];
-                let position = (ground_km * sin, ground_km * cos);
-                let least_dbz = echo::least_detectable_dbz((gate as f32 + 0.5) * gate_km);
-                let rain = (height_km < echo::ECHO_TOP_KM)
-                    .then(|| (context.place)(position.0, position.1))
-                    .flatten()
-                    .map(|(x, y)| context.scene.rain(x, y))
-                    .filter(|rain| rain.rate_mm_h > 0.0);
-                let mut seen = None;
-                if let Some(rain) = rain {
-                    phidp += 2.0 * gate_km * echo::rain_kdp_deg_km(rain);
-                    let height = height_km as f32;
-                    let dbz = echo::dbz_of_rate(rain.rate_mm_h) - echo::weaker_by_db(height, rain.convective_share);
-                    if dbz + self.strategy.noise_db * normal(&mut rng) >= least_dbz {
-                        let (east, north) = context.scene.flow_m_s(position.0, position.1);
-                        let wind = 1.0 + WIND_GROWTH_PER_KM * height_km;
-                        let outward = (east * sin + north * cos) * wind;
-                        let tilt = f64::from(context.elevation_deg).to_radians().cos();
-                        seen = Some(Gate {
-                            dbzh: dbz + self.strategy.noise_db * normal(&mut rng),
-                            vradh: (outward * tilt) as f32 + 0.5 * normal(&mut rng),
-                            wradh: 1.2 + 1.5 * rain.convective_share + 0.4 * normal(&mut rng).abs(),
-                            zdr: echo::rain_zdr_db(dbz) + 0.2 * normal(&mut rng),
-                            rhohv: (echo::rain_rhohv(height, rain.convective_share) + 0.007 * normal(&mut rng))
-                                .min(1.0),
-                            phidp: phidp + 2.0 * normal(&mut rng),
-                        });
-                    }
+        let mut samples = vec![Sample::UNDETECT; gates * QUANTITIES.len()];
+        for gate in 0..gates {
+            let rain = self.rain_gate(context, gate, (sin, cos), &mut phidp, &mut rng);
+            let clutter = self.clutter.dbz(context.elevation_deg, ray, gate);
+            let seen = match (rain, clutter) {
+                (rain, Some(dbz)) => Some(over(rain, clutter_gate(dbz, phidp, &mut rng))),
+                (None, None) if rng.random_bool(self.strategy.speckle_share) => {
+                    let dbz = self.least_dbz(gate) + rng.random_range(2.0..18.0);
+                    Some(Gate { vradh: rng.random_range(-20.0..20.0), ..clutter_gate(dbz, phidp, &mut rng) })
                 }
-                if let Some(dbz) = self.clutter.dbz(context.elevation_deg, ray, gate) {
-                    seen = Some(over(seen, clutter_gate(dbz, phidp, &mut rng)));
-                }
-                if seen.is_none() && rng.random_bool(self.strategy.speckle_share) {
-                    let dbz = least_dbz + rng.random_range(2.0..18.0);
-                    seen = Some(Gate { vradh: rng.random_range(-20.0..20.0), ..clutter_gate(dbz, phidp, &mut rng) });
-                }
-                seen
-            })
-            .collect()
+                (rain, None) => rain,
+            };
+            for (number, value) in seen.iter().flat_map(Gate::values).enumerate() {
+                samples[number * gates + gate] = Sample::value(value);
+            }
+        }
+        samples
+    }
+
+    fn least_dbz(&self, gate: usize) -> f32 {
+        echo::least_detectable_dbz((gate as f32 + 0.5) * self.strategy.gate_m / 1000.0)
+    }
+
+    /// What rain sends back to one gate of a ray towards (east, north); `None` where it is too weak to be detected.
+    /// `phidp` is what the rain up to here has done to the phase.
+    fn rain_gate(
+        &self,
+        context: &RayContext<'_>,
+        gate: usize,
+        (east, north): (f64, f64),
+        phidp: &mut f32,
+        rng: &mut impl RngCore,
+    ) -> Option<Gate> {
+        let (ground_km, height_km) = context.path[gate];
+        if height_km > echo::ECHO_TOP_KM {
+            return None;
+        }
+        let (x_km, y_km) = (context.place)(ground_km * east, ground_km * north)?;
+        let rain = context.scene.rain(x_km, y_km);
+        if rain.rate_mm_h <= 0.0 {
+            return None;
+        }
+        *phidp += 2.0 * self.strategy.gate_m / 1000.0 * echo::rain_kdp_deg_km(rain);
+        let height = height_km as f32;
+        let dbz = echo::dbz_of_rate(rain.rate_mm_h) - echo::weaker_by_db(height, rain.convective_share);
+        let dbzh = dbz + self.strategy.noise_db * normal(rng);
+        if dbzh < self.least_dbz(gate) {
+            return None;
+        }
+        let (to_east, to_north) = context.scene.flow_m_s(x_km, y_km);
+        let outward = (to_east * east + to_north * north) * (1.0 + WIND_GROWTH_PER_KM * height_km);
+        Some(Gate {
+            dbzh,
+            vradh: (outward * f64::from(context.elevation_deg).to_radians().cos()) as f32 + 0.5 * normal(rng),
+            wradh: 1.2 + 1.5 * rain.convective_share + 0.4 * normal(rng).abs(),
+            zdr: echo::rain_zdr_db(dbz) + 0.2 * normal(rng),
+            rhohv: (echo::rain_rhohv(height, rain.convective_share) + 0.007 * normal(rng)),
+            phidp: *phidp + 2.0 * normal(rng),
+        })
     }
 }
 
 impl Gate {
-    fn samples(&self) -> [f32; 6] {
-        [self.dbzh, self.vradh, self.wradh, self.zdr, self.rhohv, self.phidp]
+    /// The measurements in the steps in which a signal processor gives them out (here those of the WSR-88D).
+    fn values(&self) -> [f32; 6] {
+        let stepped = |value: f32, per_unit: f32, shift: f32| ((value * per_unit + shift).round() - shift) / per_unit;
+        [
+            stepped(self.dbzh, 2.0, 0.0),
+            stepped(self.vradh, 2.0, 0.0),
+            stepped(self.wradh, 2.0, 0.0),
+            stepped(self.zdr, 16.0, 0.0),
+            stepped(self.rhohv.min(0.998), 300.0, 0.5),
+            stepped(self.phidp, 2.8361, 0.0),
+        ]
     }
 }
 

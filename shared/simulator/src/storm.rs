@@ -195,6 +195,11 @@ impl Weather {
     }
 }
 
+/// How far a texture bends outlines, km; less than the cells allow for.
+fn bend_km(texture: f32) -> f32 {
+    (1.6 * texture).clamp(-5.5, 5.5)
+}
+
 impl Scene<'_> {
     /// The rain at a position in km east and north of the site; none beyond [`REACH_KM`].
     pub fn rain(&self, x_km: f64, y_km: f64) -> Rain {
@@ -203,21 +208,25 @@ impl Scene<'_> {
         }
         let (along, left) = self.flow.stream_coordinates(x_km, y_km);
         let (along, left) = (along as f32, left as f32);
+        let near_cells = self.cells.as_ref().map_or(&[][..], |cells| cells.near(along, left));
+        let near_band = self.bands.as_ref().is_some_and(|bands| bands.may_rain(along, left));
+        let near_squall = self.squall.is_some_and(|squall| squall.may_rain(along, left));
+        if near_cells.is_empty() && !near_band && !near_squall {
+            return Rain::default();
+        }
         let fine = self.fine.value(along, left);
-        let coarse = self.coarse.value(along, left);
-
+        let share = self.squall.map_or(1.0, |squall| squall.other_weather(along, left, fine));
         let (mut convective, mut stratiform) = (0.0, 0.0);
-        let share = self.squall.map_or(1.0, |squall| squall.other_weather(along, left));
         if share > 0.0 {
-            if let Some(cells) = &self.cells {
+            if let Some(cells) = self.cells.as_ref().filter(|_| !near_cells.is_empty()) {
                 // The texture bends the outlines, or else the cells would be smooth ellipses.
                 let bent = self.fine.value(left + 91.0, along - 37.0);
-                let rain = cells.rain(along + 1.6 * fine, left + 1.6 * bent);
-                convective += rain.core_mm_h * (0.28 * fine).exp();
-                stratiform += (rain.shield_mm_h * (0.7 * bent).exp() - 0.25).max(0.0);
+                let rain = cells.rain(near_cells, along + bend_km(fine), left + bend_km(bent));
+                convective += rain.core_mm_h * (0.45 * bent).exp();
+                stratiform += (rain.shield_mm_h * (0.8 * fine).exp() - 0.25).max(0.0);
             }
-            if let Some(bands) = &self.bands {
-                stratiform += bands.rain_mm_h(along, left, fine, coarse);
+            if let Some(bands) = self.bands.as_ref().filter(|_| near_band) {
+                stratiform += bands.rain_mm_h(along, left, fine, self.coarse.value(along, left));
             }
             convective *= share;
             stratiform *= share;

@@ -15,12 +15,11 @@ const ARRIVAL_MIN: Range<f64> = 34.0..41.0;
 /// The depth of the convective line and the end of the rain behind it, km behind the leading edge.
 const LINE_KM: f32 = 11.0;
 const TAIL_KM: f32 = 46.0;
-/// The dry stretch: so far behind and ahead of the leading edge, and so far to either side of the place's path, km.
-const DRY_BEHIND_KM: f32 = 95.0;
-const DRY_AHEAD_KM: f32 = 260.0;
-const DRY_ASIDE_KM: f32 = 38.0;
-/// Over so many km the dry stretch fades into the other weather.
-const FADE_KM: f32 = 35.0;
+/// The dry stretch around it is an ellipse: where its middle lies ahead of the leading edge, and its half axes along and
+/// across the flow, km. On the place's path it is dry for sure from 85 km behind the leading edge to 210 km ahead.
+const DRY_MIDDLE_KM: f32 = 62.0;
+const DRY_ALONG_KM: f32 = 192.0;
+const DRY_ACROSS_KM: f32 = 72.0;
 
 /// The squall line of one demonstration.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +72,13 @@ impl Squall {
 }
 
 impl SquallNow {
+    /// True where the squall line may bring rain.
+    pub fn may_rain(&self, along_km: f32, left_km: f32) -> bool {
+        let aside = left_km - self.squall.place.1;
+        let ahead = along_km - self.front_km + self.squall.bow * aside * aside;
+        self.strength > 0.0 && ahead < 10.0 && ahead > -TAIL_KM - 10.0 && aside.abs() < 2.0 * self.squall.half_length_km
+    }
+
     /// (rain of the convective line, rain of the region behind it), mm/h, at a place in stream coordinates, given the
     /// fine texture there.
     pub fn rain_mm_h(&self, along_km: f32, left_km: f32, fine: f32) -> (f32, f32) {
@@ -94,16 +100,17 @@ impl SquallNow {
         (wing * line, wing * tail)
     }
 
-    /// How much of the other weather there is at a place: 0 around the path of the squall line, 1 far from it.
-    pub fn other_weather(&self, along_km: f32, left_km: f32) -> f32 {
+    /// How much of the other weather there is at a place: 0 around the path of the squall line, 1 far from it. The
+    /// texture there frays the edge.
+    pub fn other_weather(&self, along_km: f32, left_km: f32, fine: f32) -> f32 {
         if self.strength <= 0.0 {
             return 1.0;
         }
-        let ahead = along_km - self.front_km;
-        let outside = (ahead - DRY_AHEAD_KM).max(-DRY_BEHIND_KM - ahead);
-        let aside = (left_km - self.squall.place.1).abs() - DRY_ASIDE_KM;
-        let t = (outside.max(aside) / FADE_KM).clamp(0.0, 1.0);
-        1.0 - self.strength.min(1.0) * (1.0 - t * t * (3.0 - 2.0 * t))
+        let along = (along_km - self.front_km - DRY_MIDDLE_KM) / DRY_ALONG_KM;
+        let across = (left_km - self.squall.place.1) / DRY_ACROSS_KM;
+        let outside = along * along + across * across + 0.13 * fine.clamp(-1.5, 1.5);
+        let t = ((outside - 0.8) / 0.35).clamp(0.0, 1.0);
+        1.0 - self.strength * (1.0 - t * t * (3.0 - 2.0 * t))
     }
 
     /// Waves of the leading edge, 0 at the place so that the arrival is the one promised.

@@ -17,7 +17,7 @@ const COARSEST_WAVES: usize = 16;
 /// Octaves, each half as long as the one before: 32, 16, 8, 4 and 2 cells.
 const OCTAVES: u32 = 5;
 /// How much weaker each octave is than the one before.
-const PERSISTENCE: f32 = 0.62;
+const PERSISTENCE: f32 = 0.68;
 
 /// A seamless tile of fractal noise, mean 0 and standard deviation 1.
 #[derive(Debug)]
@@ -57,7 +57,9 @@ impl Texture {
         let count = values.len() as f32;
         let mean = values.iter().sum::<f32>() / count;
         let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / count).sqrt();
-        values.iter_mut().for_each(|v| *v = (*v - mean) / deviation);
+        for value in &mut values {
+            *value = (*value - mean) / deviation;
+        }
         let tile = Array2::from_shape_fn((TILE_CELLS, TILE_CELLS), |(row, column)| values[row * TILE_CELLS + column]);
         Self { tile, seed }
     }
