@@ -136,10 +136,7 @@ impl ServiceConfig for Config {
                 problems.push(problem);
             }
         };
-        check(
-            self.store_url.starts_with("http://") || self.store_url.starts_with("https://"),
-            format!("store_url is `{}`, expected http://… or https://…", self.store_url),
-        );
+        check(self.store_url.starts_with("http://"), format!("store_url is `{}`, expected http://…", self.store_url));
         check(
             self.dry_run || !self.enabled,
             "dry_run is false and there is no other poster; enabled = false posts nothing".into(),
@@ -177,8 +174,7 @@ mod tests {
 
     #[test]
     fn the_documented_defaults_load_and_a_place_needs_only_a_name_and_where_it_is() {
-        let config: Config =
-            load_with(None, "[[alert.places]]\nname = 'Zürich Süd'\nlat = 47.3\nlon = 8.5\n").unwrap();
+        let config: Config = load_with(None, "[[alert.places]]\nname = 'Zürich Süd'\nlat = 47.3\nlon = 8.5\n").unwrap();
         let place = &config.places[0];
         assert_eq!((place.slug().as_str(), place.radius_km, place.threshold_mm_h), ("zurich-sud", 2.0, 0.3));
         assert_eq!((config.horizon_min, config.agreeing_nowcasts), (60, 2));

@@ -1,7 +1,96 @@
 //! Rain events at watched places become posts.
+//!
+//! On every new frame or nowcast the service reads what they say of each watched place ([`observe`]), takes the place's
+//! state machine a step further ([`machine`]), and stores the new state together with the post that it leads to, in one
+//! compare-and-set at the store. A second task sends what waits in the outbox through a [`poster`], with an animation of
+//! the past hour into the next one. Nothing durable is kept here: the process may be killed at any instant.
+//!
+//! What it does not do: forecast, decide what is rain in a raw scan, or post to anything but files in this version.
 
 pub mod config;
 pub mod length;
 pub mod machine;
 pub mod observe;
+mod outbox;
+mod picture;
+mod places;
+pub mod poster;
+mod sources;
+mod watch;
 pub mod words;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use raincell_service_runtime::{Health, Runtime, http};
+use raincell_store_client::StoreClient;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+pub use config::{Config, PlaceConfig};
+pub use outbox::post_key;
+
+use crate::outbox::Outbox;
+use crate::poster::DryRunPoster;
+use crate::watch::Watch;
+
+/// Runs the service until `runtime.shutdown`.
+///
+/// # Errors
+/// When the store's address or token cannot be used, or one of the tasks fails.
+pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+    let health = Health::new("alert");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(http::serve("alert", listener, health.routes(), runtime.shutdown.clone()));
+    if config.enabled {
+        start_watching(&mut tasks, config, &runtime, &health)?;
+    } else {
+        tracing::info!("alert is switched off");
+    }
+    let mut result = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.context("a task of alert was cut off").and_then(|ended| ended);
+        if ended.is_err() && result.is_ok() {
+            runtime.shutdown.cancel();
+            result = ended;
+        }
+    }
+    result
+}
+
+fn start_watching(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    config: Config,
+    runtime: &Runtime,
+    health: &Health,
+) -> anyhow::Result<()> {
+    let client = StoreClient::new(&config.store_url, &config.store_token)?;
+    let places = Arc::new(places::places(&config));
+    let poster = Arc::new(DryRunPoster::new(&config.posts_folder));
+    let config = Arc::new(config);
+    let wake = Arc::new(Notify::new());
+    tracing::info!(places = places.len(), store = config.store_url, "watching");
+    let watch = Watch::new(
+        client.clone(),
+        runtime.clone(),
+        health.clone(),
+        Arc::clone(&config),
+        Arc::clone(&places),
+        Arc::clone(&wake),
+    );
+    let outbox = Outbox {
+        client,
+        runtime: runtime.clone(),
+        health: health.clone(),
+        config,
+        places,
+        poster,
+        wake,
+        next_try: HashMap::new(),
+    };
+    tasks.spawn(watch.run());
+    tasks.spawn(outbox.run());
+    Ok(())
+}

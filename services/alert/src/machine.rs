@@ -207,9 +207,8 @@ impl Input<'_> {
     /// What a new observation changes.
     fn observe(&self, phase: Phase) -> (Phase, Option<News>) {
         match phase {
-            Phase::Quiet { .. } if self.is_wet() => self.begin(self.time),
+            Phase::Quiet { .. } | Phase::Coming { .. } if self.is_wet() => self.begin(self.time),
             Phase::Quiet { .. } => (phase, None),
-            Phase::Coming { .. } if self.is_wet() => self.begin(self.time),
             Phase::Coming { announced, .. } if self.gap > BLIND && self.time > announced => (Phase::default(), None),
             Phase::Coming { announced, dropped } => self.doubt(announced, dropped),
             Phase::Raining { since, peak_mm_h, dry_since } => self.rain_on(since, peak_mm_h, dry_since),
@@ -258,7 +257,7 @@ impl Input<'_> {
     fn doubt(&self, announced: Timestamp, dropped: u32) -> (Phase, Option<News>) {
         let enough = self.rules.agreeing_nowcasts.max(2);
         let overdue = self.time >= announced.saturating_add(self.rules.horizon).unwrap_or(Timestamp::MAX);
-        let gone = dropped >= enough + 1 || (dropped >= enough && self.time >= announced);
+        let gone = dropped > enough || (dropped >= enough && self.time >= announced);
         if !self.is_dry() || !(overdue || gone) {
             return (Phase::Coming { announced, dropped }, None);
         }

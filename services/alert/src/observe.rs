@@ -148,7 +148,8 @@ mod tests {
             let reference = grid.georeference().unwrap();
             let (row, column) = reference.cell_of(lat, lon).unwrap();
             let corner = |r: f64, c: f64| reference.lat_lon_of(row + r, column + c).unwrap();
-            let cell_km2 = distance_km(corner(0.0, 0.0), corner(0.0, 1.0)) * distance_km(corner(0.0, 0.0), corner(1.0, 0.0));
+            let cell_km2 =
+                distance_km(corner(0.0, 0.0), corner(0.0, 1.0)) * distance_km(corner(0.0, 0.0), corner(1.0, 0.0));
             let area = cells.total as f64 * cell_km2;
             assert!((area / 314.16 - 1.0).abs() < 0.03, "{area} km²");
         }

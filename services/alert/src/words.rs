@@ -20,6 +20,16 @@ pub fn intensity(rate_mm_h: f32) -> &'static str {
     }
 }
 
+/// The name of a kind of event in keys, file names and metrics.
+pub fn kind_name(kind: RainEventKind) -> &'static str {
+    match kind {
+        RainEventKind::Coming => "coming",
+        RainEventKind::Begun => "begun",
+        RainEventKind::Ended => "ended",
+        RainEventKind::FalseAlarm => "false-alarm",
+    }
+}
+
 /// The text of an event, with local times and the credit at its end; the credit is left out where it does not fit.
 pub fn text(place: &str, news: &News, zone: &TimeZone, credit: &str) -> String {
     let at = |time: Timestamp| clock(time, zone);
@@ -104,7 +114,8 @@ mod tests {
         let news = news(RainEventKind::Coming);
         let text = text("Harbour Town", &news, &amsterdam(), "");
         let at = |now: &str| with_countdown(&text, news.about, &amsterdam(), now.parse().unwrap());
-        let counted = "Rain coming to Harbour Town: starts about 14:35 (in 12 min), heavy (12 mm/h), until about 15:10.";
+        let counted =
+            "Rain coming to Harbour Town: starts about 14:35 (in 12 min), heavy (12 mm/h), until about 15:10.";
         assert_eq!(at("2026-07-01T12:23:10Z"), counted);
         assert_eq!(at("2026-07-01T12:34:50Z"), text);
         assert_eq!(at("2026-07-01T12:40:00Z"), text);

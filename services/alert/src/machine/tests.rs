@@ -18,7 +18,10 @@ fn rules() -> Rules {
 
 fn outlook(issued: i64, rate_at: impl Fn(i64) -> Option<f32>) -> Outlook {
     let steps = (1..=24).map(|k| issued + 5 * k);
-    Outlook { issued: minute(issued), steps: steps.map(|m| PlaceRain { time: minute(m), rate_mm_h: rate_at(m) }).collect() }
+    Outlook {
+        issued: minute(issued),
+        steps: steps.map(|m| PlaceRain { time: minute(m), rate_mm_h: rate_at(m) }).collect(),
+    }
 }
 
 /// A place that is looked at every five minutes, with a nowcast each time.

@@ -1,0 +1,229 @@
+//! Looks at every watched place whenever the store has something new.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt, pin_mut};
+use jiff::SignedDuration;
+use raincell_api_types::alerts::{AlertState, AlertTransition, NewPost, RainEvent};
+use raincell_api_types::events::Event;
+use raincell_api_types::health::Condition;
+use raincell_service_runtime::{Health, Runtime, clock};
+use raincell_store_client::{ClientError, StoreClient, StreamItem};
+use tokio::sync::Notify;
+
+use crate::Config;
+use crate::machine::{self, News, Outlook, PlaceRain, PlaceState};
+use crate::outbox::post_key;
+use crate::places::Place;
+use crate::sources::Sources;
+use crate::words;
+
+/// How often a change of state is computed anew when another process was faster.
+const CONFLICT_TRIES: u32 = 5;
+/// The data count as late once the newest are this much behind the clock.
+const DATA_LATE: SignedDuration = SignedDuration::from_mins(30);
+
+/// Follows the watched places.
+pub(crate) struct Watch {
+    client: StoreClient,
+    runtime: Runtime,
+    health: Health,
+    config: Arc<Config>,
+    places: Arc<Vec<Place>>,
+    sources: Sources,
+    /// Per place: its state as last read or written, with its revision.
+    states: Vec<Option<(u64, PlaceState)>>,
+    /// Told when the outbox has something new.
+    outbox: Arc<Notify>,
+}
+
+impl Watch {
+    pub fn new(
+        client: StoreClient,
+        runtime: Runtime,
+        health: Health,
+        config: Arc<Config>,
+        places: Arc<Vec<Place>>,
+        outbox: Arc<Notify>,
+    ) -> Self {
+        let sources = Sources::new(client.clone(), &config.source, Arc::clone(&places));
+        let states = vec![None; places.len()];
+        Self { client, runtime, health, config, places, sources, states, outbox }
+    }
+
+    /// Looks on every event of the store, and every `poll_s` in between, until shutdown.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        let (client, runtime) = (self.client.clone(), self.runtime.clone());
+        let events = client.events(None);
+        pin_mut!(events);
+        let poll = Duration::from_secs(u64::from(self.config.poll_s));
+        let mut trigger = "start";
+        loop {
+            self.look(trigger).await;
+            trigger = tokio::select! {
+                () = runtime.shutdown.cancelled() => return Ok(()),
+                trigger = self.announced(&mut events) => trigger,
+                () = clock::sleep(&*runtime.clock, poll) => "poll",
+            };
+        }
+    }
+
+    /// Waits for an event that is a reason to look, and takes all that follow it at once.
+    async fn announced(&self, events: &mut (impl futures::Stream<Item = StreamItem> + Unpin)) -> &'static str {
+        let mut reason = None;
+        loop {
+            let item = match reason {
+                None => events.next().await,
+                // What has piled up meanwhile is the same reason.
+                Some(reason) => match tokio::time::timeout(Duration::from_millis(20), events.next()).await {
+                    Ok(item) => item,
+                    Err(_) => return reason,
+                },
+            };
+            match item {
+                Some(StreamItem::Connected) => {
+                    self.health.set("events", Condition::Ok, "listening");
+                    reason = Some("connected");
+                }
+                Some(StreamItem::Event(event)) => match event.event {
+                    Event::Nowcast(_) => reason = Some("nowcast"),
+                    Event::Frame(_) => reason = reason.or(Some("frame")),
+                    Event::Rain(_) => {}
+                },
+                Some(StreamItem::Disconnected { reason }) => {
+                    self.health.set("events", Condition::Degraded, format!("polling: {reason}"));
+                }
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// One look at all places.
+    async fn look(&mut self, trigger: &'static str) {
+        metrics::counter!("raincell_alert_evaluations_total", "trigger" => trigger).increment(1);
+        match self.look_at_all().await {
+            Ok(()) => self.health.set("store", Condition::Ok, "answers"),
+            Err(error) => {
+                metrics::counter!("raincell_alert_failed_evaluations_total").increment(1);
+                tracing::warn!(%error, trigger, "cannot look at the places");
+                self.health.set("store", Condition::Down, error.to_string());
+            }
+        }
+    }
+
+    async fn look_at_all(&mut self) -> Result<(), ClientError> {
+        self.sources.refresh().await?;
+        self.note_data_age();
+        for place in 0..self.places.len() {
+            let Some((source, rain, outlook)) = self.sources.of_place(place) else {
+                tracing::debug!(place = self.places[place].id, "on no grid");
+                continue;
+            };
+            let credit = self.credit(source);
+            let (rain, outlook) = (*rain, outlook.cloned());
+            self.update(place, rain, outlook.as_ref(), &credit).await?;
+        }
+        Ok(())
+    }
+
+    fn note_data_age(&self) {
+        let now = self.runtime.clock.now();
+        match self.sources.newest() {
+            None => self.health.set("data", Condition::Degraded, "no frame yet"),
+            Some(newest) => {
+                let age = now.duration_since(newest);
+                let condition = if age > DATA_LATE { Condition::Degraded } else { Condition::Ok };
+                self.health.set("data", condition, format!("newest frame of {newest}"));
+            }
+        }
+    }
+
+    /// Takes one place a step further, again if another process changed it meanwhile.
+    async fn update(
+        &mut self,
+        index: usize,
+        rain: PlaceRain,
+        outlook: Option<&Outlook>,
+        credit: &str,
+    ) -> Result<(), ClientError> {
+        let places = Arc::clone(&self.places);
+        let place = &places[index];
+        for _ in 0..CONFLICT_TRIES {
+            let (revision, state) = match self.states[index].take() {
+                Some(known) => known,
+                None => read_state(place, self.client.alert_state(&place.id).await?),
+            };
+            let now = self.runtime.clock.now();
+            let (next, news) = machine::step(&state, &place.rules, rain, outlook, now);
+            if next == state {
+                self.states[index] = Some((revision, state));
+                return Ok(());
+            }
+            match self.client.transition(&place.id, &transition(place, revision, &next, news, credit)?).await {
+                Ok(stored) => {
+                    self.states[index] = Some((stored.revision, next));
+                    self.announce(place, news);
+                    return Ok(());
+                }
+                Err(ClientError::StaleState(stored)) => {
+                    metrics::counter!("raincell_alert_conflicts_total").increment(1);
+                    self.states[index] = Some(read_state(place, *stored));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        tracing::warn!(place = place.id, "the state changes faster than it can be written; left for the next look");
+        Ok(())
+    }
+
+    fn announce(&self, place: &Place, news: Option<News>) {
+        let Some(news) = news else { return };
+        tracing::info!(place = place.id, kind = ?news.kind, about = %news.about, rate_mm_h = news.rate_mm_h, "rain event");
+        metrics::counter!("raincell_alert_events_total", "kind" => words::kind_name(news.kind)).increment(1);
+        self.outbox.notify_one();
+    }
+
+    fn credit(&self, source: &str) -> String {
+        if self.config.credit.is_empty() { format!("Radar: {source}") } else { self.config.credit.clone() }
+    }
+}
+
+/// The state as stored; one that this version cannot read counts as none.
+fn read_state(place: &Place, stored: AlertState) -> (u64, PlaceState) {
+    if stored.state.is_null() {
+        return (stored.revision, PlaceState::default());
+    }
+    let state = serde_json::from_value(stored.state).unwrap_or_else(|error| {
+        tracing::warn!(place = place.id, %error, "stored state cannot be read, beginning anew");
+        PlaceState::default()
+    });
+    (stored.revision, state)
+}
+
+fn transition(
+    place: &Place,
+    expected_revision: u64,
+    next: &PlaceState,
+    news: Option<News>,
+    credit: &str,
+) -> Result<AlertTransition, ClientError> {
+    let state = serde_json::to_value(next).map_err(|error| ClientError::Answer {
+        operation: "change an alert state",
+        reason: format!("the state is no JSON: {error}"),
+    })?;
+    let post =
+        |news: News| NewPost { key: post_key(news.time, &place.id, news.kind), event: event(place, &news, credit) };
+    Ok(AlertTransition { expected_revision, state, posts: news.map(post).into_iter().collect() })
+}
+
+fn event(place: &Place, news: &News, credit: &str) -> RainEvent {
+    RainEvent {
+        place: place.name.clone(),
+        kind: news.kind,
+        time: news.time,
+        about: news.about,
+        rate_mm_h: news.rate_mm_h,
+        text: words::text(&place.name, news, &place.zone, credit),
+    }
+}
