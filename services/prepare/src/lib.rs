@@ -1,1 +1,64 @@
-//! Watches for raw scans and turns them into sparse frames.
+//! Watches for raw scans and turns them into sparse frames: decode → quality control → rain rate → grid → store.
+//!
+//! The service keeps nothing: what it has taken in is a checkpoint in the store, and a scan that is taken in twice makes
+//! the same frame twice. [`intake`] and [`pipeline`] are also what `raincell prepare` runs on files.
+
+mod config;
+mod dead_letters;
+mod folder;
+pub mod intake;
+mod ledger;
+pub mod pipeline;
+
+use std::time::Duration;
+
+use raincell_api_types::health::Condition;
+use raincell_service_runtime::{Health, Runtime, http};
+use raincell_store_client::StoreClient;
+use tokio::net::TcpListener;
+
+pub use config::{Config, Recipe, SourceConfig, SourceKind, ZrChoice};
+use folder::FolderWatch;
+
+/// Pause before a source that could not be resumed is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Runs the service until shutdown.
+///
+/// # Errors
+/// When the HTTP server fails.
+pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+    let health = Health::new("prepare");
+    let store = StoreClient::new(&config.store_url, &config.store_token)?;
+    let mut watches = tokio::task::JoinSet::new();
+    for source in config.sources.into_iter().filter(|s| s.enabled) {
+        watches.spawn(keep_watching(source, store.clone(), runtime.clone(), health.clone()));
+    }
+    if watches.is_empty() {
+        tracing::warn!("no source is configured: nothing to watch");
+        health.set("sources", Condition::Degraded, "none is configured");
+    }
+    http::serve("prepare", listener, health.routes(), runtime.shutdown.clone()).await?;
+    while watches.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Resumes a watch as soon as the store answers.
+async fn keep_watching(source: SourceConfig, store: StoreClient, runtime: Runtime, health: Health) {
+    while !runtime.shutdown.is_cancelled() {
+        match FolderWatch::resume(source.clone(), store.clone(), runtime.clone(), health.clone()).await {
+            Ok(watch) => {
+                health.set("store", Condition::Ok, "answers");
+                return watch.watch().await;
+            }
+            Err(error) => {
+                tracing::warn!(source = source.name, error = format!("{error:#}"), "the store does not answer yet");
+                health.set("store", Condition::Down, format!("{error:#}"));
+            }
+        }
+        tokio::select! {
+            () = runtime.shutdown.cancelled() => {}
+            () = tokio::time::sleep(RETRY) => {}
+        }
+    }
+}

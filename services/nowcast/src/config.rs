@@ -1,0 +1,95 @@
+//! Configuration of `nowcast`.
+
+use raincell_nowcasts::{LeadTimes, METHODS};
+use raincell_service_runtime::ServiceConfig;
+use serde::Deserialize;
+
+/// The `[nowcast]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address of health, readiness, metrics and `GET /v1/nowcast`.
+    pub bind: String,
+    /// Base address of `store`.
+    pub store_url: String,
+    /// Bearer token of `store`.
+    pub store_token: String,
+    /// Switch of the whole service.
+    pub enabled: bool,
+    /// Sources to nowcast; empty for all.
+    pub sources: Vec<String>,
+    /// Nowcast method.
+    pub method: String,
+    /// Minutes between two products.
+    pub step_minutes: u32,
+    /// How many products.
+    pub steps: usize,
+    /// Frames up to this long before the newest one are looked at.
+    pub history_minutes: i64,
+    /// When every source is looked at without an event.
+    pub fallback_cron: String,
+}
+
+impl Config {
+    /// The lead times of a run.
+    pub fn leads(&self) -> LeadTimes {
+        LeadTimes { step_min: f64::from(self.step_minutes), count: self.steps }
+    }
+
+    /// True when frames of `source` are to be nowcast.
+    pub fn wants(&self, source: &str) -> bool {
+        self.sources.is_empty() || self.sources.iter().any(|s| s == source)
+    }
+}
+
+impl ServiceConfig for Config {
+    const SECTION: &'static str = "nowcast";
+    const DEFAULTS: &'static str = include_str!("../config.default.toml");
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !METHODS.contains(&self.method.as_str()) {
+            problems.push(format!("method is `{}`, expected one of {}", self.method, METHODS.join(", ")));
+        }
+        if !(1..=60).contains(&self.step_minutes) {
+            problems.push(format!("step_minutes is {}, expected 1 to 60", self.step_minutes));
+        }
+        if !(1..=144).contains(&self.steps) {
+            problems.push(format!("steps is {}, expected 1 to 144", self.steps));
+        }
+        if !(1..=1440).contains(&self.history_minutes) {
+            problems.push(format!("history_minutes is {}, expected 1 to 1440", self.history_minutes));
+        }
+        if let Err(error) = tokio_cron_scheduler::Job::new(self.fallback_cron.as_str(), |_, _| {}) {
+            problems
+                .push(format!("fallback_cron `{}` is not a cron expression with seconds: {error}", self.fallback_cron));
+        }
+        problems
+    }
+
+    fn bind(&self) -> &str {
+        &self.bind
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raincell_service_runtime::config::load_with;
+
+    #[test]
+    fn the_defaults_are_good() {
+        let config: Config = load_with(None, "").unwrap();
+        assert!(config.wants("klot"));
+        assert_eq!(config.leads(), LeadTimes { step_min: 5.0, count: 24 });
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_listed() {
+        let wrong = "[nowcast]\nmethod = 'tea'\nsteps = 0\nfallback_cron = 'often'\n";
+        let message = load_with::<Config>(None, wrong).unwrap_err().to_string();
+        for part in ["`tea`", "steps is 0", "`often`"] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Where bad files go: out of the way, with the reason beside them.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+/// Moves the files of a bad unit into `folder` and writes `<first file>.reason.txt` beside them.
+///
+/// A name that is taken gets a number: an older dead letter is never overwritten.
+///
+/// # Errors
+/// When the folder cannot be made or a file cannot be moved.
+pub fn bury(files: &[PathBuf], folder: &Path, reason: &str, now: Timestamp) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    let first = files.first().and_then(|f| f.file_name()).unwrap_or_default().to_string_lossy().into_owned();
+    let number = (0..).find(|n| !reason_path(folder, &first, *n).exists()).unwrap_or(0);
+    // The reason goes first: a file among the dead letters always has one, whenever the process is killed.
+    let reason_file = reason_path(folder, &first, number);
+    let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+    std::fs::write(&reason_file, format!("{now}\n{}\n{reason}\n", names.join("\n")))?;
+    for file in files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let target = folder.join(numbered(&name, number));
+        move_file(file, &target)?;
+    }
+    Ok(reason_file)
+}
+
+fn reason_path(folder: &Path, name: &str, number: usize) -> PathBuf {
+    folder.join(format!("{}.reason.txt", numbered(name, number)))
+}
+
+fn numbered(name: &str, number: usize) -> String {
+    if number == 0 { name.to_owned() } else { format!("{name}.{number}") }
+}
+
+/// Renames, or copies and removes where the target lies on another file system.
+fn move_file(from: &Path, to: &Path) -> std::io::Result<()> {
+    if std::fs::rename(from, to).is_ok() {
+        return Ok(());
+    }
+    std::fs::copy(from, to)?;
+    std::fs::remove_file(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_bad_file_of_the_same_name_does_not_overwrite_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let (incoming, dead) = (folder.path().join("a.h5"), folder.path().join("dead"));
+        for text in ["one", "two"] {
+            std::fs::write(&incoming, text).unwrap();
+            bury(std::slice::from_ref(&incoming), &dead, "not HDF5", Timestamp::UNIX_EPOCH).unwrap();
+            assert!(!incoming.exists());
+        }
+        assert_eq!(std::fs::read_to_string(dead.join("a.h5")).unwrap(), "one");
+        assert_eq!(std::fs::read_to_string(dead.join("a.h5.1")).unwrap(), "two");
+        assert!(std::fs::read_to_string(dead.join("a.h5.1.reason.txt")).unwrap().contains("not HDF5"));
+    }
+}

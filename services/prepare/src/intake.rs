@@ -1,0 +1,194 @@
+//! From files to scans: which files belong together, and reading them.
+//!
+//! A unit is what is read in one go: one file, or the real-time chunks of one NEXRAD volume. Several units can make one
+//! scan: ODIM files that hold one moment or one sweep each are merged by radar and nominal time.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use raincell_io::{RawScan, ReadError, ReadOptions};
+use raincell_model::PolarVolume;
+use thiserror::Error;
+
+/// The lowest sweep of nearly every radar lies below this; higher ones need not be decoded.
+const LOW_SWEEP_DEG: f32 = 1.3;
+
+/// What is read in one go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// One file.
+    File(PathBuf),
+    /// The chunks of one NEXRAD volume, in order.
+    Chunks(Vec<PathBuf>),
+}
+
+/// Why a unit cannot be read.
+#[derive(Debug, Error)]
+pub enum IntakeError {
+    /// The system does not give it.
+    #[error("{path}: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is not what a radar file should be.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Which scan something belongs to: the radar (or composite) and its nominal time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ScanKey {
+    /// Nominal time.
+    pub time: Timestamp,
+    /// Id of the radar, or name of the composite.
+    pub id: String,
+}
+
+impl Unit {
+    /// The first of its files names it.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Chunks(paths) => paths.first().map_or(Path::new(""), PathBuf::as_path),
+        }
+    }
+
+    /// All of its files.
+    pub fn paths(&self) -> &[PathBuf] {
+        match self {
+            Self::File(path) => std::slice::from_ref(path),
+            Self::Chunks(paths) => paths,
+        }
+    }
+
+    /// True when nothing more is to come: a file, or chunks up to the last one.
+    pub fn is_complete(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Chunks(paths) => paths.iter().any(|p| file_name(p).ends_with("-E")),
+        }
+    }
+
+    /// Reads what rain is made of: of a volume only its low sweeps.
+    ///
+    /// # Errors
+    /// [`IntakeError`] naming the file, the place and the reason.
+    pub fn read(&self) -> Result<RawScan, IntakeError> {
+        let files: Vec<(String, Vec<u8>)> = self
+            .paths()
+            .iter()
+            .map(|path| Ok((file_name(path), bytes_of(path)?)))
+            .collect::<Result<_, IntakeError>>()?;
+        match self.read_up_to(LOW_SWEEP_DEG, &files) {
+            Ok(RawScan::Volume(volume)) if volume.lowest_sweep().is_some() => Ok(RawScan::Volume(volume)),
+            Ok(grid @ RawScan::Grid(_)) => Ok(grid),
+            // A radar on a mountain may begin higher up, a part of a scan may hold one high sweep.
+            _ => self.read_up_to(90.0, &files),
+        }
+    }
+
+    fn read_up_to(&self, max_elevation_deg: f32, files: &[(String, Vec<u8>)]) -> Result<RawScan, IntakeError> {
+        let options = ReadOptions::for_rain(max_elevation_deg);
+        match (self, files) {
+            (Self::File(_), [(name, bytes)]) => Ok(raincell_io::read(bytes, name, &options)?),
+            _ => Ok(RawScan::Volume(raincell_io::nexrad::read_chunks(files, &options)?)),
+        }
+    }
+}
+
+/// The scan that something read belongs to.
+pub fn scan_key(scan: &RawScan) -> ScanKey {
+    match scan {
+        RawScan::Volume(volume) => ScanKey { time: volume.nominal_time, id: volume.site.id.to_lowercase() },
+        RawScan::Grid(grid) => ScanKey { time: grid.valid_time, id: grid.source.to_lowercase() },
+    }
+}
+
+/// Sorts files into units: chunks of one volume in one folder go together, every other file stands for itself.
+pub fn units(mut paths: Vec<PathBuf>) -> Vec<Unit> {
+    paths.sort();
+    let mut units = Vec::new();
+    let mut chunks: BTreeMap<(PathBuf, String), Vec<PathBuf>> = BTreeMap::new();
+    for path in paths {
+        match chunk_volume(&file_name(&path)) {
+            Some(volume) => {
+                let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+                chunks.entry((folder, volume.to_owned())).or_default().push(path);
+            }
+            None => units.push(Unit::File(path)),
+        }
+    }
+    units.extend(chunks.into_values().map(Unit::Chunks));
+    units.sort_by(|a, b| a.path().cmp(b.path()));
+    units
+}
+
+/// Merges parts of one scan; a grid has no parts, the last one stands.
+pub fn merge(parts: Vec<RawScan>) -> Option<RawScan> {
+    let mut volumes: Vec<PolarVolume> = Vec::new();
+    let mut grid = None;
+    for part in parts {
+        match part {
+            RawScan::Volume(volume) => volumes.push(volume),
+            RawScan::Grid(_) => grid = Some(part),
+        }
+    }
+    grid.or_else(|| raincell_io::odim::merge_volumes(volumes).into_iter().next().map(RawScan::Volume))
+}
+
+/// The volume that a chunk's file name belongs to: `YYYYMMDD-HHMMSS` of `YYYYMMDD-HHMMSS-NNN-{S|I|E}`.
+fn chunk_volume(name: &str) -> Option<&str> {
+    let mut parts = name.split('-');
+    let (date, time, number, kind) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let digits = |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
+    let is_chunk = digits(date, 8)
+        && digits(time, 6)
+        && digits(number, 3)
+        && matches!(kind, "S" | "I" | "E")
+        && parts.next().is_none();
+    is_chunk.then(|| &name[..15])
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>, IntakeError> {
+    std::fs::read(path).map_err(|source| IntakeError::File { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_of_a_volume_go_together_and_files_stand_alone() {
+        let paths = ["k/20210729-123848-002-I", "k/20210729-123848-001-S", "b.h5", "k/20210729-124500-001-S", "a.gz"];
+        let units = units(paths.iter().map(PathBuf::from).collect());
+        assert_eq!(
+            units,
+            vec![
+                Unit::File("a.gz".into()),
+                Unit::File("b.h5".into()),
+                Unit::Chunks(vec!["k/20210729-123848-001-S".into(), "k/20210729-123848-002-I".into()]),
+                Unit::Chunks(vec!["k/20210729-124500-001-S".into()]),
+            ]
+        );
+        assert!(!units[2].is_complete());
+        assert!(Unit::Chunks(vec!["20210729-123848-094-E".into()]).is_complete());
+    }
+
+    #[test]
+    fn other_names_are_not_chunks() {
+        for name in
+            ["KLOT20210729_123848_V06", "20210729-123848-001-X", "20210729-123848-1-S", "20210729-123848-001-S-x"]
+        {
+            assert_eq!(chunk_volume(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What has been taken in already, so that a restart goes on where it was.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::intake::ScanKey;
+
+/// Size and age of a file: two looks that see the same stamp see a file that nobody writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Bytes.
+    pub bytes: u64,
+    /// Last change, milliseconds since 1970.
+    pub changed_ms: i64,
+}
+
+/// A file that has been taken in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    stamp: Stamp,
+    scan: String,
+}
+
+/// All files of a folder that have been taken in, by path relative to the folder. Kept as a checkpoint in the store.
+///
+/// Losing it costs time, not frames: what is read again is stored again under the same key with the same content.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    files: BTreeMap<String, Entry>,
+}
+
+impl Ledger {
+    /// True when exactly this file has been taken in.
+    pub fn knows(&self, path: &str, stamp: Stamp) -> bool {
+        self.files.get(path).is_some_and(|e| e.stamp == stamp)
+    }
+
+    /// Notes a file, and the scan that it was part of.
+    pub fn note(&mut self, path: &str, stamp: Stamp, scan: &ScanKey) {
+        self.files.insert(path.to_owned(), Entry { stamp, scan: label(scan) });
+    }
+
+    /// Files that were part of a scan.
+    pub fn files_of(&self, scan: &ScanKey) -> Vec<String> {
+        let label = label(scan);
+        self.files.iter().filter(|(_, e)| e.scan == label).map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Forgets files that are gone; true when there were any.
+    pub fn retain(&mut self, still_there: impl Fn(&str) -> bool) -> bool {
+        let before = self.files.len();
+        self.files.retain(|path, _| still_there(path));
+        self.files.len() != before
+    }
+}
+
+fn label(scan: &ScanKey) -> String {
+    format!("{}@{}", scan.id, scan.time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_changed_is_not_known() {
+        let (old, new) = (Stamp { bytes: 1, changed_ms: 1 }, Stamp { bytes: 2, changed_ms: 5 });
+        let scan = ScanKey { id: "klot".into(), time: jiff::Timestamp::UNIX_EPOCH };
+        let mut ledger = Ledger::default();
+        ledger.note("a.h5", old, &scan);
+        assert!(ledger.knows("a.h5", old) && !ledger.knows("a.h5", new) && !ledger.knows("b.h5", old));
+        assert_eq!(ledger.files_of(&scan), ["a.h5"]);
+        let text = serde_json::to_string(&ledger).unwrap();
+        assert_eq!(serde_json::from_str::<Ledger>(&text).unwrap(), ledger);
+        assert!(ledger.retain(|_| false) && !ledger.retain(|_| false));
+    }
+}
