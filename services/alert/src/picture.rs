@@ -145,7 +145,74 @@ fn draw(order: &PictureOrder) -> anyhow::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use jiff::tz::TimeZone;
+    use ndarray::Array2;
+    use raincell_model::Grid;
+
     use super::*;
+    use crate::machine::Rules;
+
+    fn minute(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_767_268_800 + minute * 60).unwrap()
+    }
+
+    /// Showers on a wave that moves east by a cell a minute; one corner is not observed.
+    fn fields(minutes: impl Iterator<Item = i64>) -> Vec<RainField> {
+        let grid = Arc::new(Grid::around_radar(52.0, 4.3, 150.0, 1.0));
+        let field = |at: i64| RainField {
+            grid: Arc::clone(&grid),
+            valid_time: minute(at),
+            rate_mm_h: Array2::from_shape_fn(grid.shape(), |(r, c)| {
+                let (x, y) = ((c as f32 - at as f32) / 17.0, r as f32 / 23.0);
+                let rate = 14.0 * (x.sin() * y.cos() + 0.5 * (2.3 * x + y).cos());
+                if r + c < 120 {
+                    f32::NAN
+                } else if rate < 1.0 {
+                    0.0
+                } else {
+                    rate
+                }
+            }),
+        };
+        minutes.map(field).collect()
+    }
+
+    fn order(past: Vec<RainField>, forecast: Vec<RainField>) -> PictureOrder {
+        let rules =
+            Rules { threshold_mm_h: 0.3, horizon: REACH, re_arm: REACH, agreeing_nowcasts: 1, stale_after: REACH };
+        let place = Place {
+            id: "harbour-town".into(),
+            name: "Harbour Town".into(),
+            lat_deg: 51.98,
+            lon_deg: 4.13,
+            radius_km: 2.0,
+            zone: TimeZone::UTC,
+            zone_name: "Europe/Amsterdam".into(),
+            rules,
+        };
+        let (title, credit) = ("Rain around Harbour Town".into(), "Radar: demo".into());
+        PictureOrder { past, forecast, title, credit, place }
+    }
+
+    #[test]
+    fn a_picture_goes_from_the_past_hour_into_the_next_one_in_less_than_three_megabytes() {
+        let past = thin_out(fields((-60..=0).step_by(5)));
+        let bytes = draw(&order(past, fields((5..=60).step_by(5)))).unwrap();
+        assert!(bytes.len() < 3_000_000, "{} bytes", bytes.len());
+        let mut decoder = gif::DecodeOptions::new().read_info(bytes.as_slice()).unwrap();
+        let mut frames = 0;
+        while decoder.read_next_frame().unwrap().is_some() {
+            frames += 1;
+        }
+        assert_eq!(frames, 25);
+    }
+
+    #[test]
+    fn no_frames_make_no_picture() {
+        assert!(draw(&order(Vec::new(), Vec::new())).is_err());
+    }
 
     #[test]
     fn frames_are_thinned_out_evenly_and_the_newest_stays() {
