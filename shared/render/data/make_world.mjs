@@ -43,7 +43,8 @@ function decode(arc) {
   return arc.map(([dx, dy]) => [(x += dx), (y += dy)]);
 }
 
-// Douglas–Peucker in kilometres at the arc's latitude; closed arcs keep at least a triangle, so that no island is lost.
+// Douglas–Peucker in kilometres at the arc's latitude; closed arcs keep at least a triangle and open ones
+// a point between their ends, so that no island is lost, nor one that a border cuts in two.
 function simplify(points) {
   const latitude = (translate[1] + scale[1] * points[0][1]) * Math.PI / 180;
   const kx = scale[0] * 111.2 * Math.cos(latitude), ky = scale[1] * 111.2;
@@ -51,7 +52,7 @@ function simplify(points) {
   const last = points.length - 1;
   keep[0] = keep[last] = 1;
   const closed = points[0][0] === points[last][0] && points[0][1] === points[last][1];
-  const stack = [[0, last, closed ? 2 : 0]];
+  const stack = [[0, last, closed ? 2 : 1]];
   while (stack.length) {
     const [a, b, force] = stack.pop();
     const dx = (points[b][0] - points[a][0]) * kx, dy = (points[b][1] - points[a][1]) * ky;
@@ -93,7 +94,9 @@ const ringsOf = (geometry) =>
   : geometry.type === 'Polygon' ? geometry.arcs
   : [];
 
-const rings = ringsOf(atlas.objects.land);
+// A few islets are so small that the source's own grid left only a line of them.
+const rings = ringsOf(atlas.objects.land)
+  .filter((ring) => ring.reduce((n, arc) => n + arcs[arc < 0 ? ~arc : arc].length - 1, 1) >= 4);
 varint(rings.length);
 for (const ring of rings) {
   varint(ring.length);

@@ -30,7 +30,7 @@ pub(crate) struct Plane {
 impl Plane {
     /// The cells of `range`, `thinning` × `thinning` of them averaged into one. The mean is that of the rain rate over
     /// the observed cells; a block of which less than half was observed counts as not observed.
-    pub fn new(rate_mm_h: ArrayView2<'_, f32>, range: CellRange, thinning: usize) -> Self {
+    pub fn new(rate_mm_h: &ArrayView2<'_, f32>, range: CellRange, thinning: usize) -> Self {
         let thinning = thinning.max(1);
         let rows = (range.rows.1 - range.rows.0).div_ceil(thinning);
         let columns = (range.columns.1 - range.columns.0).div_ceil(thinning);
@@ -48,7 +48,7 @@ impl Plane {
                 let first = range.columns.0 + column * thinning;
                 let last = (first + thinning).min(range.columns.1);
                 let columns = Slice::from(first..last);
-                dbz.push(dbz_of(mean_observed(block.slice_axis(Axis(1), columns))));
+                dbz.push(dbz_of(mean_observed(&block.slice_axis(Axis(1), columns))));
             }
         }
         Self { dbz, rows, columns, origin: (range.rows.0, range.columns.0), thinning }
@@ -68,6 +68,27 @@ impl Plane {
         }
         let dbz = if smooth { self.interpolate(row, column, own) } else { own };
         if dbz <= DRY_DBZ || (own <= DRY_DBZ && dbz < RIM_DBZ) { DRY_CODE } else { code_from_dbz(dbz) }
+    }
+
+    /// The code that every pixel gets whose position lies between two (row, column) of the field, if the cells there and
+    /// around are all alike: dry or not observed. Most of a map is, which makes this worth asking for a block of pixels.
+    pub fn uniform(&self, low: (f32, f32), high: (f32, f32)) -> Option<u8> {
+        let scale = 1.0 / self.thinning as f32;
+        let range = |low: f32, high: f32, origin: usize, cells: usize| {
+            let (low, high) = ((low - origin as f32) * scale - 1.0, (high - origin as f32) * scale + 2.0);
+            // Partly off the plane (or NaN): not for this shortcut.
+            (low >= 0.0 && high < cells as f32).then_some(low as usize..high as usize)
+        };
+        let rows = range(low.0, high.0, self.origin.0, self.rows)?;
+        let columns = range(low.1, high.1, self.origin.1, self.columns)?;
+        let first = self.dbz[rows.start * self.columns + columns.start];
+        let code = match first {
+            dbz if dbz.is_nan() => NODATA_CODE,
+            DRY_DBZ => DRY_CODE,
+            _ => return None,
+        };
+        let line = |row: usize| &self.dbz[row * self.columns + columns.start..row * self.columns + columns.end];
+        rows.into_iter().all(|row| line(row).iter().all(|dbz| dbz.to_bits() == first.to_bits())).then_some(code)
     }
 
     /// Bilinear between the four cell centres around; a cell that was not observed is left to the pixel's own cell, so
@@ -98,9 +119,9 @@ fn dbz_of(rate_mm_h: f32) -> f32 {
     }
 }
 
-fn mean_observed(block: ArrayView2<'_, f32>) -> f32 {
+fn mean_observed(block: &ArrayView2<'_, f32>) -> f32 {
     let (mut observed, mut sum) = (0_usize, 0.0_f32);
-    for &rate in &block {
+    for &rate in block {
         if rate >= 0.0 {
             observed += 1;
             sum += rate;
@@ -115,7 +136,7 @@ mod tests {
     use ndarray::{Array2, array};
 
     fn whole(field: &Array2<f32>, thinning: usize) -> Plane {
-        Plane::new(field.view(), CellRange { rows: (0, field.nrows()), columns: (0, field.ncols()) }, thinning)
+        Plane::new(&field.view(), CellRange { rows: (0, field.nrows()), columns: (0, field.ncols()) }, thinning)
     }
 
     #[test]

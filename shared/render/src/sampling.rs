@@ -6,8 +6,9 @@
 
 use raincell_model::{GeoReference, Grid};
 
+use crate::colors::NODATA_CODE;
 use crate::mercator::Window;
-use crate::plane::CellRange;
+use crate::plane::{CellRange, Plane};
 
 /// Pixels between two nodes of the lattice.
 const STEP: usize = 16;
@@ -191,36 +192,53 @@ impl CellMap {
             range(rows, grid.height).zip(range(columns, grid.width)).map(|(rows, columns)| CellRange { rows, columns });
     }
 
-    /// Calls `visit` with the index (row by row) and the fractional (row, column) of each pixel that may lie on the
-    /// grid.
-    pub fn for_each(&self, mut visit: impl FnMut(usize, f32, f32)) {
+    /// Colour code of each pixel, row by row.
+    pub fn codes(&self, plane: &Plane, smooth: bool) -> Vec<u8> {
+        let mut codes = vec![NODATA_CODE; self.width * self.height];
         for (number, block) in self.blocks.iter().enumerate() {
             let (x0, y0) = (number % self.across * STEP, number / self.across * STEP);
             let (columns, rows) = (STEP.min(self.width - x0), STEP.min(self.height - y0));
-            match block {
-                Block::Outside => {}
-                Block::Interpolated(corners) => {
-                    for y in 0..rows {
-                        let down = y as f32 / STEP as f32;
-                        let (left, right) =
-                            (between(corners[0], corners[2], down), between(corners[1], corners[3], down));
-                        let step = ((right.0 - left.0) / STEP as f32, (right.1 - left.1) / STEP as f32);
-                        for x in 0..columns {
-                            let index = (y0 + y) * self.width + x0 + x;
-                            visit(index, left.0 + step.0 * x as f32, left.1 + step.1 * x as f32);
+            let uniform = block.uniform(plane);
+            for y in 0..rows {
+                let start = (y0 + y) * self.width + x0;
+                let out = &mut codes[start..start + columns];
+                match (block, uniform) {
+                    (Block::Outside, _) => {}
+                    (_, Some(code)) => out.fill(code),
+                    (Block::Interpolated(_), None) => {
+                        let (first, step) = block.line(y);
+                        for (x, code) in out.iter_mut().enumerate() {
+                            *code = plane.code(first.0 + step.0 * x as f32, first.1 + step.1 * x as f32, smooth);
                         }
                     }
-                }
-                Block::Exact(cells) => {
-                    for y in 0..rows {
-                        for x in 0..columns {
-                            let (row, column) = cells[y * STEP + x];
-                            visit((y0 + y) * self.width + x0 + x, row, column);
+                    (Block::Exact(cells), None) => {
+                        for (code, &(row, column)) in out.iter_mut().zip(&cells[y * STEP..]) {
+                            *code = plane.code(row, column, smooth);
                         }
                     }
                 }
             }
         }
+        codes
+    }
+}
+
+impl Block {
+    /// Position at the left end of a line of an interpolated block, and the step from pixel to pixel.
+    fn line(&self, y: usize) -> (Cell, Cell) {
+        let Self::Interpolated([a, b, c, d]) = *self else { return (NOWHERE, NOWHERE) };
+        let down = y as f32 / STEP as f32;
+        let (left, right) = (between(a, c, down), between(b, d, down));
+        (left, ((right.0 - left.0) / STEP as f32, (right.1 - left.1) / STEP as f32))
+    }
+
+    /// The code that all its pixels have, where that is known without looking at each.
+    fn uniform(&self, plane: &Plane) -> Option<u8> {
+        let Self::Interpolated(corners) = self else { return None };
+        let fold = |f: fn(f32, f32) -> f32| {
+            corners.iter().copied().reduce(|a, b| (f(a.0, b.0), f(a.1, b.1))).unwrap_or(NOWHERE)
+        };
+        plane.uniform(fold(f32::min), fold(f32::max))
     }
 }
 
@@ -245,6 +263,29 @@ fn is_straight(corners: &[Cell; 4], middle: Cell) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    impl CellMap {
+        /// Calls `visit` with the index (row by row) and the fractional (row, column) of each pixel that may lie on the
+        /// grid.
+        fn for_each(&self, mut visit: impl FnMut(usize, f32, f32)) {
+            for (number, block) in self.blocks.iter().enumerate() {
+                let (x0, y0) = (number % self.across * STEP, number / self.across * STEP);
+                for y in 0..STEP.min(self.height - y0) {
+                    for x in 0..STEP.min(self.width - x0) {
+                        let (row, column) = match block {
+                            Block::Outside => continue,
+                            Block::Interpolated(_) => {
+                                let (first, step) = block.line(y);
+                                (first.0 + step.0 * x as f32, first.1 + step.1 * x as f32)
+                            }
+                            Block::Exact(cells) => cells[y * STEP + x],
+                        };
+                        visit((y0 + y) * self.width + x0 + x, row, column);
+                    }
+                }
+            }
+        }
+    }
 
     fn swiss() -> Grid {
         Grid {
@@ -281,6 +322,30 @@ mod tests {
     }
 
     #[test]
+    fn blocks_that_are_all_alike_get_the_same_codes_as_pixel_by_pixel() {
+        let grid = swiss();
+        let geo = grid.georeference().unwrap();
+        let mut field = ndarray::Array2::from_elem(grid.shape(), 0.0_f32);
+        for ((row, column), rate) in field.indexed_iter_mut() {
+            *rate = match (row / 50 + column / 70) % 5 {
+                0 => f32::NAN,
+                1 => 3.0,
+                _ => 0.0,
+            };
+        }
+        let reach = Reach::of(&geo);
+        for (z, x, y) in [(5, 16, 11), (7, 66, 45), (9, 266, 180)] {
+            let map = CellMap::new(&geo, &reach, &Window::tile(z, x, y, 256));
+            let plane = Plane::new(&field.view(), map.needed.unwrap(), 1);
+            for smooth in [false, true] {
+                let mut expected = vec![NODATA_CODE; 65536];
+                map.for_each(|index, row, column| expected[index] = plane.code(row, column, smooth));
+                assert!(map.codes(&plane, smooth) == expected, "{z}/{x}/{y}, smooth {smooth}");
+            }
+        }
+    }
+
+    #[test]
     fn a_window_elsewhere_needs_no_cells() {
         let geo = swiss().georeference().unwrap();
         let map = CellMap::new(&geo, &Reach::of(&geo), &Window::tile(6, 10, 20, 256));
@@ -296,10 +361,6 @@ mod tests {
             for side in [-179.0, 179.0] {
                 let window = Window::centred(lat.min(84.9), side, Window::pixel_for(4.0, lat.min(84.9)), 64, 64);
                 let map = CellMap::new(&geo, &reach, &window);
-                assert_eq!(
-                    map.needed.is_some(),
-                    lat < 80.0 || geo.index_of(84.9, side).is_some() || map.needed.is_some()
-                );
                 let mut on_grid = 0;
                 map.for_each(|_, row, column| {
                     on_grid += usize::from((0.0..240.0).contains(&row) && (0.0..240.0).contains(&column));

@@ -124,7 +124,9 @@ impl RainTileRenderer {
     ) -> Result<IndexedImage, RenderError> {
         let window = tile_window(z, x, y, size)?;
         let mut pixels = self.codes(field, &window, false)?;
-        pixels.iter_mut().for_each(|code| *code = u8::from(*code == NODATA_CODE));
+        for code in &mut pixels {
+            *code = u8::from(*code == NODATA_CODE);
+        }
         Ok(IndexedImage { width: size, height: size, palette: vec![[0; 4], UNOBSERVED], pixels })
     }
 
@@ -137,13 +139,11 @@ impl RainTileRenderer {
 
 /// Colour code of each pixel of a window.
 pub(crate) fn codes_of(field: &RainField, map: &CellMap, window: &Window, smooth: bool) -> Vec<u8> {
-    let mut codes = vec![NODATA_CODE; window.width * window.height];
-    let Some(needed) = map.needed else { return codes };
+    let Some(needed) = map.needed else { return vec![NODATA_CODE; window.width * window.height] };
     let thinning = map.cells_per_pixel.round().max(1.0) as usize;
     let range = aligned(needed, thinning, field.rate_mm_h.dim());
-    let plane = Plane::new(field.rate_mm_h.view(), range, thinning);
-    map.for_each(|index, row, column| codes[index] = plane.code(row, column, smooth));
-    codes
+    let plane = Plane::new(&field.rate_mm_h.view(), range, thinning);
+    map.codes(&plane, smooth)
 }
 
 /// A range that begins at a multiple of `step` in both directions, so that neighbouring tiles thin out the same blocks.

@@ -7,7 +7,7 @@ use super::text::{Fonts, paint};
 use super::theme::{BORDER, COAST, LABEL, LAND, MARKER, Rgb, SEA, mix, sheer, solid};
 use super::{AnimationRequest, Layout};
 use crate::mercator::{Window, to_unit};
-use crate::world::{BoundingBox, LonLat, Polyline, World, world};
+use crate::world::{BoundingBox, Polyline, World, world};
 
 /// Pixels beyond the edge of the map that are still drawn, so that no edge shows.
 const MARGIN: f32 = 8.0;
@@ -53,22 +53,28 @@ fn area_of(window: &Window) -> BoundingBox {
     BoundingBox { west, south, east, north }
 }
 
-/// Points of a line in pixels, on one turn of the world.
-fn on_turn(window: &Window, points: &[LonLat], turn: f64) -> Vec<(f32, f32)> {
-    points
-        .iter()
-        .map(|&[lon, lat]| {
-            let (x, y) = to_unit(f64::from(lat), f64::from(lon));
+/// A line in pixels, once for each turn of the world on which it may touch the window.
+fn in_pixels(window: &Window, line: &Polyline) -> Vec<Vec<(f32, f32)>> {
+    let points: Vec<(f64, f64)> = line.points.iter().map(|p| to_unit(f64::from(p[1]), f64::from(p[0]))).collect();
+    let (west, east) = points.iter().fold((f64::MAX, f64::MIN), |(low, high), p| (low.min(p.0), high.max(p.0)));
+    let reach = window.pixel * f64::from(MARGIN);
+    let touches = |turn: &f64| {
+        west + turn <= window.west + window.pixel * window.width as f64 + reach && east + turn >= window.west - reach
+    };
+    let pixels = |turn: f64| {
+        let at = |&(x, y): &(f64, f64)| {
             (((x + turn - window.west) / window.pixel) as f32, ((y - window.north) / window.pixel) as f32)
-        })
-        .collect()
+        };
+        points.iter().map(at).collect()
+    };
+    [-1.0, 0.0, 1.0].into_iter().filter(touches).map(pixels).collect()
 }
 
 fn fill_land(canvas: &mut Pixmap, window: &Window, world: &World, area: BoundingBox) {
     let mut builder = PathBuilder::new();
     for ring in world.land_in(area) {
-        for turn in [-1.0, 0.0, 1.0] {
-            let clipped = clip(&on_turn(window, &ring.points, turn), window);
+        for points in in_pixels(window, ring) {
+            let clipped = clip(points, window);
             if clipped.len() >= 3 {
                 builder.move_to(clipped[0].0, clipped[0].1);
                 clipped[1..].iter().for_each(|&(x, y)| builder.line_to(x, y));
@@ -82,9 +88,8 @@ fn fill_land(canvas: &mut Pixmap, window: &Window, world: &World, area: Bounding
 }
 
 /// Cuts a ring at the edges of the window, one after the other (Sutherland and Hodgman 1974).
-fn clip(ring: &[(f32, f32)], window: &Window) -> Vec<(f32, f32)> {
+fn clip(mut points: Vec<(f32, f32)>, window: &Window) -> Vec<(f32, f32)> {
     let (right, bottom) = (window.width as f32 + MARGIN, window.height as f32 + MARGIN);
-    let mut points = ring.to_vec();
     // Distance to the inside of each edge; negative is outside.
     let inside: [&dyn Fn((f32, f32)) -> f32; 4] =
         [&|p| p.0 + MARGIN, &|p| right - p.0, &|p| p.1 + MARGIN, &|p| bottom - p.1];
@@ -119,8 +124,7 @@ fn stroke<'a>(
     let mut builder = PathBuilder::new();
     let (right, bottom) = (window.width as f32 + MARGIN, window.height as f32 + MARGIN);
     for line in lines {
-        for turn in [-1.0, 0.0, 1.0] {
-            let points = on_turn(window, &line.points, turn);
+        for points in in_pixels(window, line) {
             let mut drawing = false;
             for (i, pair) in points.windows(2).enumerate() {
                 let (a, b) = (pair[0], pair[1]);
@@ -193,12 +197,13 @@ fn draw_marker_and_names(
     if let Some((marker, x, y)) = marked {
         let size = 16.0 * scale;
         let width = fonts.bold.width(&marker.label, size);
-        placer.reserve(x - 9.0 * scale, y - 9.0 * scale, x + 9.0 * scale, y + 9.0 * scale);
         if let Some(label) = placer.place(&marker.label, (x, y), width, size, 12.0 * scale) {
             labels.push((label, size, true));
         }
+        placer.reserve(x - 12.0 * scale, y - 12.0 * scale, x + 12.0 * scale, y + 12.0 * scale);
     }
-    // More candidates than names, as many will not find room.
+    // More candidates than names, as many will not find room. Suburbs would crowd around the dot of their city.
+    let mut dots: Vec<(f32, f32)> = Vec::new();
     let candidates = world().places_in(area, request.place_names * 12);
     let mut named = 0;
     for place in candidates {
@@ -210,9 +215,13 @@ fn draw_marker_and_names(
         }
         let (x, y) = window.pixel_of(place.lat_deg, place.lon_deg);
         let (x, y) = (x as f32, y as f32);
+        if dots.iter().any(|dot| (dot.0 - x).hypot(dot.1 - y) < 24.0 * scale) {
+            continue;
+        }
         let size = scale * if place.population >= 400_000 { 15.0 } else { 13.0 };
         let width = fonts.regular.width(&place.name, size);
         if let Some(label) = placer.place(&place.name, (x, y), width, size, 5.0 * scale) {
+            dots.push((x, y));
             draw_dot(canvas, (x, y), 2.6 * scale, solid(LABEL), 1.3 * scale);
             labels.push((label, size, false));
             named += 1;
@@ -252,10 +261,10 @@ mod tests {
     fn clipping_cuts_a_ring_to_the_window_and_drops_one_outside() {
         let window = Window { west: 0.0, north: 0.0, pixel: 1e-4, width: 100, height: 50 };
         let ring = [(-500.0, -500.0), (40.0, -500.0), (40.0, 500.0), (-500.0, 500.0)];
-        let clipped = clip(&ring, &window);
+        let clipped = clip(ring.to_vec(), &window);
         let right = clipped.iter().map(|p| p.0).fold(f32::MIN, f32::max);
         let left = clipped.iter().map(|p| p.0).fold(f32::MAX, f32::min);
         assert_eq!((left, right), (-MARGIN, 40.0));
-        assert!(clip(&[(200.0, 0.0), (300.0, 0.0), (300.0, 40.0)], &window).is_empty());
+        assert!(clip(vec![(200.0, 0.0), (300.0, 0.0), (300.0, 40.0)], &window).is_empty());
     }
 }

@@ -93,10 +93,10 @@ impl<'a> Painter<'a> {
     }
 
     /// The pixels of one frame, row by row.
-    pub fn paint(&self, frame: usize) -> Result<Vec<Rgb>, RenderError> {
+    pub fn paint(&self, frame: usize) -> Vec<Rgb> {
         let layout = &self.layout;
         let mut pixels = vec![theme::PANEL; layout.width * layout.height];
-        let (Some(field), Some(moment)) = (self.fields.get(frame), self.moments.get(frame)) else { return Ok(pixels) };
+        let (Some(field), Some(moment)) = (self.fields.get(frame), self.moments.get(frame)) else { return pixels };
         let map = layout.header * layout.width..(layout.height - layout.footer) * layout.width;
         if let (Some(basemap), Some(cells)) = (&self.basemap, self.maps.get(&field.grid.fingerprint())) {
             let codes = codes_of(field, cells, &layout.window, true);
@@ -108,7 +108,7 @@ impl<'a> Painter<'a> {
         if moment.forecast {
             rim(&mut pixels, layout);
         }
-        Ok(pixels)
+        pixels
     }
 
     fn paint_map(&self, pixels: &mut [Rgb], basemap: &Basemap, codes: &[u8]) {

@@ -31,7 +31,7 @@ const MAX_SIDE: u32 = 4096;
 /// Below this many pixels on a side there is no room for clock, legend and names, and the map takes all of it.
 const BARE_SIDE: u32 = 240;
 /// Frames from which the palette is made.
-const PALETTE_FRAMES: usize = 8;
+const PALETTE_FRAMES: usize = 4;
 
 /// How long frames stay, in hundredths of a second: a frame, the last observed one, and the last of all.
 const DELAY_CS: u16 = 16;
@@ -117,20 +117,20 @@ impl<'a> AnimationRequest<'a> {
 /// that cannot be placed.
 pub fn animate(request: &AnimationRequest<'_>) -> Result<Vec<u8>, RenderError> {
     let painter = Painter::new(request)?;
-    let palette = palette_of(&painter, &spread(painter.frames(), PALETTE_FRAMES))?;
+    let palette = palette_of(&painter, &spread(painter.frames(), PALETTE_FRAMES));
     let count = painter.frames();
     let stills = (0..count)
         .into_par_iter()
         .map(|i| {
-            let pixels = painter.paint(i)?.iter().map(|&color| palette.number(color)).collect();
+            let pixels = painter.paint(i).iter().map(|&color| palette.number(color)).collect();
             let delay_cs = match i {
                 _ if i + 1 == count => DELAY_LAST_CS,
                 _ if painter.is_now(i) => DELAY_NOW_CS,
                 _ => DELAY_CS,
             };
-            Ok(Still { pixels, delay_cs })
+            Still { pixels, delay_cs }
         })
-        .collect::<Result<Vec<Still>, RenderError>>()?;
+        .collect::<Vec<Still>>();
     encode::encode(&stills, request.width as u16, request.height as u16, &palette.to_bytes())
 }
 
@@ -141,8 +141,8 @@ pub fn animate(request: &AnimationRequest<'_>) -> Result<Vec<u8>, RenderError> {
 pub fn still_png(request: &AnimationRequest<'_>, at: Timestamp) -> Result<Vec<u8>, RenderError> {
     let painter = Painter::new(request)?;
     let frame = painter.frame_nearest(at);
-    let palette = palette_of(&painter, &[frame])?;
-    let pixels = painter.paint(frame)?.iter().map(|&color| palette.number(color)).collect();
+    let palette = palette_of(&painter, &[frame]);
+    let pixels = painter.paint(frame).iter().map(|&color| palette.number(color)).collect();
     let colors = palette.to_bytes().chunks(3).map(|c| [c[0], c[1], c[2], 255]).collect();
     let image = IndexedImage { width: request.width, height: request.height, palette: colors, pixels };
     Ok(image.encode_png()?.into_owned())
@@ -162,12 +162,12 @@ pub fn whole_domain(grid: &Grid) -> Result<PictureArea, RenderError> {
     Ok(PictureArea { lat_deg, lon_deg, radius_km })
 }
 
-fn palette_of(painter: &Painter<'_>, frames: &[usize]) -> Result<Palette, RenderError> {
+fn palette_of(painter: &Painter<'_>, frames: &[usize]) -> Palette {
     let mut histogram = Histogram::new();
-    for pixels in frames.par_iter().map(|&i| painter.paint(i)).collect::<Result<Vec<_>, _>>()? {
+    for pixels in frames.par_iter().map(|&i| painter.paint(i)).collect::<Vec<_>>() {
         histogram.add(&pixels);
     }
-    Ok(Palette::new(&painter.fixed_colors(), &histogram))
+    Palette::new(&painter.fixed_colors(), &histogram)
 }
 
 /// Up to `wanted` of `count` frames, evenly spread, the first and the last among them.

@@ -16,8 +16,11 @@ fn cell([r, g, b]: Rgb) -> usize {
     top(r) << (2 * BITS) | top(g) << BITS | top(b)
 }
 
+/// Colours with how often they occur.
+type Counted = Vec<(Rgb, u32)>;
+
 /// How often each colour occurs; a cell of close colours is known by the first one seen.
-pub(super) struct Histogram(Vec<(Rgb, u32)>);
+pub(super) struct Histogram(Counted);
 
 impl Histogram {
     pub fn new() -> Self {
@@ -56,8 +59,13 @@ impl Palette {
         let rest = histogram.0.iter().enumerate();
         let rest = rest.filter(|(i, (_, n))| *n > 0 && !fixed_cells.contains(i)).map(|(_, &entry)| entry).collect();
         colors.extend(median_cut(rest, COLORS - colors.len()));
-        let numbers =
-            seen.par_iter().enumerate().map(|(i, seen)| nearest(&colors, seen.unwrap_or_else(|| middle(i)))).collect();
+        // Colours that the histogram missed are rare; one search does for eight cells of them.
+        let coarse: Vec<u8> = (0..CELLS / 8).into_par_iter().map(|i| nearest(&colors, coarse_middle(i))).collect();
+        let numbers = seen
+            .par_iter()
+            .enumerate()
+            .map(|(i, seen)| seen.map_or_else(|| coarse[coarse_cell(i)], |color| nearest(&colors, color)))
+            .collect();
         Self { colors, numbers }
     }
 
@@ -74,10 +82,15 @@ impl Palette {
     }
 }
 
-/// Colour in the middle of a cell.
-fn middle(cell: usize) -> Rgb {
-    let mask = (1 << BITS) - 1;
-    [2 * BITS, BITS, 0].map(|shift| (((cell >> shift) & mask) << (8 - BITS) | 1 << (7 - BITS)) as u8)
+/// The cell of four bits a channel that holds a cell.
+fn coarse_cell(cell: usize) -> usize {
+    let top = |shift: u32| (cell >> (shift + 1)) & 15;
+    top(2 * BITS) << 8 | top(BITS) << 4 | top(0)
+}
+
+/// Colour in the middle of a cell of four bits a channel.
+fn coarse_middle(cell: usize) -> Rgb {
+    [8, 4, 0].map(|shift| (((cell >> shift) & 15) << 4 | 8) as u8)
 }
 
 fn nearest(colors: &[Rgb], color: Rgb) -> u8 {
@@ -87,7 +100,7 @@ fn nearest(colors: &[Rgb], color: Rgb) -> u8 {
 
 /// Up to `count` colours that stand for all. The box with the largest squared error is cut next, at the mean of the
 /// channel that varies most.
-fn median_cut(colors: Vec<(Rgb, u32)>, count: usize) -> Vec<Rgb> {
+fn median_cut(colors: Counted, count: usize) -> Vec<Rgb> {
     if colors.is_empty() || count == 0 {
         return Vec::new();
     }
@@ -111,14 +124,14 @@ fn median_cut(colors: Vec<(Rgb, u32)>, count: usize) -> Vec<Rgb> {
 
 /// Colours that get one number together.
 struct Group {
-    colors: Vec<(Rgb, u32)>,
+    colors: Counted,
     mean: [f64; 3],
     /// Sum over the pixels of the squared distance to the mean, by channel.
     errors: [f64; 3],
 }
 
 impl Group {
-    fn new(colors: Vec<(Rgb, u32)>) -> Self {
+    fn new(colors: Counted) -> Self {
         let total: f64 = colors.iter().map(|c| f64::from(c.1)).sum();
         let moment = |i: usize, about: f64, power: i32| -> f64 {
             colors.iter().map(|(c, n)| f64::from(*n) * (f64::from(c[i]) - about).powi(power)).sum()
@@ -138,7 +151,7 @@ impl Group {
         self
     }
 
-    fn cut(self) -> (Vec<(Rgb, u32)>, Vec<(Rgb, u32)>) {
+    fn cut(self) -> (Counted, Counted) {
         let widest = (0..3).max_by(|&a, &b| self.errors[a].total_cmp(&self.errors[b])).unwrap_or(0);
         let at = self.mean[widest];
         self.colors.into_iter().partition(|(c, _)| f64::from(c[widest]) <= at)
