@@ -153,3 +153,55 @@ impl Default for Chain {
         Self::new(&QcConfig::default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::{drawn, sweep};
+
+    const SCENE: [&str; 8] = [
+        "............",
+        ".7..5555555.",
+        "....5666665.",
+        "....5667665.",
+        "....5666665.",
+        "....5555555.",
+        "............",
+        "??..........",
+    ];
+
+    #[test]
+    fn the_chain_says_what_each_filter_took() {
+        let outcome = Chain::default().run(&sweep(&SCENE)).unwrap();
+        let report: Vec<_> = outcome.report.iter().map(|filter| (filter.name, filter.gates_taken)).collect();
+        assert_eq!(report, [("correlation", 0), ("texture", 1), ("speckle", 0)]);
+        assert_eq!(outcome.gates_taken(), 1);
+        let mut expected = SCENE.map(str::to_owned);
+        expected[1].replace_range(1..2, ".");
+        assert_eq!(drawn(&outcome.reflectivity), expected);
+    }
+
+    #[test]
+    fn filters_that_are_off_do_not_run() {
+        let config = QcConfig { correlation: None, texture: None, speckle: None };
+        let outcome = Chain::new(&config).run(&sweep(&SCENE)).unwrap();
+        assert_eq!(drawn(&outcome.reflectivity), SCENE);
+        assert!(outcome.report.is_empty());
+    }
+
+    #[test]
+    fn a_sweep_without_reflectivity_is_refused_by_name() {
+        let mut sweep = sweep(&SCENE);
+        sweep.moments[0].quantity = raincell_model::Quantity::Zdr;
+        let message = Chain::default().run(&sweep).unwrap_err().to_string();
+        assert_eq!(message, "sweep at 0.5 degrees has no reflectivity: expected DBZH or TH, found [ZDR]");
+    }
+
+    #[test]
+    fn a_moment_with_rays_missing_is_refused() {
+        let mut sweep = sweep(&SCENE);
+        sweep.azimuths_deg.pop();
+        let message = Chain::default().run(&sweep).unwrap_err().to_string();
+        assert_eq!(message, "DBZH of the sweep at 0.5 degrees has 8 rays; expected 7");
+    }
+}

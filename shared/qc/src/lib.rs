@@ -16,6 +16,8 @@
 
 mod chain;
 mod correlation;
+#[cfg(test)]
+mod picture;
 mod regions;
 mod ring;
 mod speckle;

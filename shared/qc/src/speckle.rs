@@ -42,3 +42,36 @@ impl SweepFilter for Speckle {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::{drawn, sweep};
+
+    #[test]
+    fn patches_below_ten_gates_go_and_patches_of_ten_stay() {
+        let sweep = sweep(&["..........", ".333..555.", ".333..555.", ".333..555.", "........5.", "7........."]);
+        let mut moment = sweep.moments[0].clone();
+        assert_eq!(Speckle::default().apply(&sweep, &mut moment), 10);
+        assert_eq!(
+            drawn(&moment),
+            ["..........", "......555.", "......555.", "......555.", "........5.", ".........."]
+        );
+    }
+
+    #[test]
+    fn a_patch_across_north_counts_as_one() {
+        let picture = ["55555...", "........", "........", "........", "........", "55555..."];
+        let sweep = sweep(&picture);
+        assert_eq!(Speckle::default().apply(&sweep, &mut sweep.moments[0].clone()), 0);
+        // The same rays as a sector of 60 degrees do not close.
+        let sector = Sweep { azimuths_deg: (0..6).map(|ray| ray as f32 * 10.0).collect(), ..sweep };
+        assert_eq!(Speckle::default().apply(&sector, &mut sector.moments[0].clone()), 10);
+    }
+
+    #[test]
+    fn corners_do_not_hold_a_patch_together() {
+        let sweep = sweep(&["555.....", "555.....", "...555..", "...555..", "........"]);
+        assert_eq!(Speckle::default().apply(&sweep, &mut sweep.moments[0].clone()), 12);
+    }
+}

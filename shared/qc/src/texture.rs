@@ -7,9 +7,9 @@ use crate::SweepFilter;
 use crate::regions::{Connectivity, label};
 use crate::ring::{closes, neighbour};
 
-/// Takes gates that stand out of their surroundings, and patches with much edge for their area. Gates without rain in
-/// the sense of `no_rain_dbz` go too. Rules and settings are those of `wradlib.classify.filter_gabella`, except that
-/// the rays close at north, that nodata is no echo (it still accuses no neighbour), and that the mask has whole gates.
+/// Takes gates that stand out of their surroundings, and patches with much edge for their area. Rules and settings are
+/// those of `wradlib.classify.filter_gabella`, except that the rays close at north and that nodata joins no patches
+/// (but neither is it an edge, nor makes its neighbours stand out).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Texture {
     /// Side of the window, gates and rays; odd.
@@ -20,7 +20,7 @@ pub struct Texture {
     pub least_similar: u16,
     /// The least ratio of a patch's gates to those of them on its edge.
     pub least_ratio: f32,
-    /// Up to here an echo is no rain, dBZ.
+    /// Up to here an echo belongs to no patch, dBZ.
     pub no_rain_dbz: f32,
 }
 
@@ -97,7 +97,7 @@ impl Texture {
         peaks
     }
 
-    /// Part two: patches with too few gates for their edge, and gates that are no rain at all.
+    /// Part two: patches with too few gates for their edge.
     fn add_thin_patches(&self, image: &[f32], gates: usize, closed: bool, clutter: &mut [bool]) {
         let echo: Vec<bool> = image.iter().map(|level| level.is_finite() && *level > self.no_rain_dbz).collect();
         let solid: Vec<bool> = image.iter().map(|level| *level > self.no_rain_dbz).collect();
@@ -108,9 +108,6 @@ impl Texture {
             let inside = &interior[run.ray * gates + run.begin..run.ray * gates + run.end];
             areas[run.region] += inside.len();
             edges[run.region] += inside.iter().filter(|inside| !**inside).count();
-        }
-        for (mark, echo) in clutter.iter_mut().zip(&echo) {
-            *mark |= !echo;
         }
         for run in &runs {
             if (areas[run.region] as f32) < self.least_ratio * edges[run.region] as f32 {
@@ -147,4 +144,100 @@ fn erode(mask: &[bool], gates: usize, closed: bool) -> Vec<bool> {
         }
     }
     eroded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::{drawn, sweep};
+
+    /// Two showers, one of them across north, with lonely gates, a spike, a block and weak patches in between.
+    const MEASURED: [&str; 24] = [
+        "..21.22335688989786543322...........7...........1...........",
+        "..1.82244567799987544333.1...................3..............",
+        "1..2323455688998756634321.............5.....1...1.......1...",
+        ".....333355777778765333.2..........1....12..3...............",
+        "..11.1323456767665643321..2.........1.....1.........21.....1",
+        "...12.2223335454434223..1......1............1...1...........",
+        "......3113.3734233..11..........1.........1.1.....777......1",
+        "..5....3.23.3422.211..................1.11.12.....777.13..1.",
+        "....1....1.11..11.2......7...1.....1232122.11.2..1777.......",
+        "......1.....1.....1...81...1...21223231333.2232222.........2",
+        ".21................100002...2..2.2243333443353311222....5.1.",
+        ".1....1.......6......1.....1..2232534655535444443322..2.....",
+        "..4......................2..21.3344566677676634423.21.2....1",
+        "...1.....................1.111233447665777786644452111......",
+        "..1.12.......................1132434667666665554321.........",
+        "..12..7.....1..1.........3...123242456466646343322.12..7....",
+        "11........2.........1....2.1..2.223342434433233322121.......",
+        ".......2..............1.1......3122.33323331331.21211......1",
+        ".....66666666666666666666.2...2.1.21.22312.2.121......4.1.2.",
+        "..5.....2112223221...........1...1.1.2...12...4..1..........",
+        "...7..2.3423322333231....1...........1..11..1111.1..2.......",
+        "11....31134555355522332.2...................1111.......1....",
+        "....12133445666666443271....8.7........1....1111............",
+        ".1..122245777887776533.2.11...................11.......11...",
+    ];
+
+    /// The same after `wradlib.classify.filter_gabella` of wradlib 2.9.6 on three turns in a row, the middle one kept.
+    const FILTERED: [&str; 24] = [
+        "..21.22335688989786543322...................................",
+        "..1..2244567799987544333.1..................................",
+        "...2323455688998756634321...................................",
+        ".....333355777778765333.2...................................",
+        "..11.1323456767665643321....................................",
+        "...12.2223335454434223......................1...............",
+        "......3113.3.34233..11....................1.1.....777.......",
+        ".......3.23.3422.211..................1.11.12.....777.......",
+        ".........1.11..11.2................1232122.11.2..1777.......",
+        "............1.....1............21223231333.2232222..........",
+        "....................0000....2..2.2243333443353311222........",
+        "...........................1..2232534655535444443322........",
+        "............................21.3344566677676634423.21.......",
+        "...........................1112334476657777.66444.2111......",
+        ".............................1132434667666665554321.........",
+        ".............................123242456466646343322.12.......",
+        ".........................2....2.223342434433233322121.......",
+        ".......2..............1.1......3122.33323331331.21211.......",
+        "..............................2.1.21.22312.2.121............",
+        "........2112223221...............1.1.2...12.................",
+        "......2.3423322333231................1..11..1111............",
+        "......31134555355522332.2...................1111............",
+        "....121334456666664432.1....................1111............",
+        ".1..122245777887776533.2.1....................11............",
+    ];
+
+    #[test]
+    fn the_gates_that_wradlib_takes_are_taken_and_no_others() {
+        let sweep = sweep(&MEASURED);
+        let mut moment = sweep.moments[0].clone();
+        let taken = Texture::default().apply(&sweep, &mut moment);
+        assert_eq!(drawn(&moment), FILTERED);
+        assert_eq!(taken, 114);
+    }
+
+    #[test]
+    fn filtering_again_takes_less_than_the_first_time() {
+        let sweep = sweep(&MEASURED);
+        let mut moment = sweep.moments[0].clone();
+        let first = Texture::default().apply(&sweep, &mut moment);
+        assert!(Texture::default().apply(&sweep, &mut moment) < first);
+    }
+
+    #[test]
+    fn unobserved_gates_stay_unobserved_and_accuse_nobody() {
+        let picture = ["????????", "?555555?", "?555555?", "?555555?", "????????", "........", "........"];
+        let sweep = sweep(&picture);
+        let mut moment = sweep.moments[0].clone();
+        assert_eq!(Texture::default().apply(&sweep, &mut moment), 0);
+        assert_eq!(drawn(&moment), picture);
+    }
+
+    #[test]
+    fn sweeps_too_small_for_the_window_do_no_harm() {
+        for picture in [vec!["5"], vec!["55", "55"], vec!["", ""]] {
+            let sweep = sweep(&picture);
+            Texture::default().apply(&sweep, &mut sweep.moments[0].clone());
+        }
+    }
 }

@@ -105,12 +105,20 @@ fn weak_echo_over_st_louis_ends_up_dry() {
 #[test]
 fn clear_air_over_oklahoma_is_mostly_taken() {
     let Some(volume) = named("raw/nexrad", "KTLX2019") else { return };
-    judge(&volume);
+    let verdict = judge(&volume);
+    assert!(verdict.kept <= 0.1, "{}", verdict.kept);
 }
 
 #[test]
 fn storms_over_chicago_stay() {
     let Some(volume) = klot() else { return };
+    let verdict = judge(&volume);
+    assert!(verdict.kept >= 0.85, "{}", verdict.kept);
+}
+
+#[test]
+fn rain_over_denmark_stays_although_its_file_scales_the_correlation_wrongly() {
+    let Some(volume) = named("raw/odim-pvol/single", "T_PAZZ43_C_EKMI") else { return };
     let verdict = judge(&volume);
     assert!(verdict.kept >= 0.85, "{}", verdict.kept);
 }
