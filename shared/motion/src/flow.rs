@@ -22,8 +22,6 @@ const GUESS_LEVEL: usize = 2;
 pub struct FlowSettings {
     /// Fields older than this many minutes before the newest are not looked at.
     pub history_min: f32,
-    /// Longest time between the two fields of a pair, minutes; every pair of past fields up to there is matched.
-    pub span_min: f32,
     /// Weight of smoothness against the data of an average node with rain.
     pub smoothness: f32,
     /// Difference at which a pixel's vote is halved, dB.
@@ -36,7 +34,7 @@ pub struct FlowSettings {
 
 impl Default for FlowSettings {
     fn default() -> Self {
-        Self { history_min: 31.0, span_min: 16.0, smoothness: 1.0, outlier_db: 4.0, iterations: 2, fastest_km_min: 2.5 }
+        Self { history_min: 31.0, smoothness: 0.1, outlier_db: 12.0, iterations: 2, fastest_km_min: 2.5 }
     }
 }
 
@@ -63,18 +61,19 @@ impl PyramidFlow {
         Self { settings }
     }
 
-    fn pairs<'a>(&self, past: &[Past<'_>], pyramids: &'a [Pyramid]) -> Vec<Pair<'a>> {
-        let mut pairs = Vec::new();
-        for later in 1..past.len() {
-            for earlier in 0..later {
-                let minutes = past[later].minutes - past[earlier].minutes;
-                // Neighbours count however long the gap between them.
-                if minutes <= self.settings.span_min || earlier + 1 == later {
-                    pairs.push(Pair { earlier: &pyramids[earlier], later: &pyramids[later], minutes });
-                }
-            }
-        }
-        pairs
+    /// Every earlier field with the newest one, whose motion is wanted, and neighbours with each other.
+    fn pairs<'a>(past: &[Past<'_>], pyramids: &'a [Pyramid]) -> Vec<Pair<'a>> {
+        let newest = past.len() - 1;
+        let with_newest = (0..newest).map(|earlier| (earlier, newest));
+        let neighbours = (1..newest).map(|later| (later - 1, later));
+        with_newest
+            .chain(neighbours)
+            .map(|(earlier, later)| Pair {
+                earlier: &pyramids[earlier],
+                later: &pyramids[later],
+                minutes: past[later].minutes - past[earlier].minutes,
+            })
+            .collect()
     }
 
     /// The median over neighbouring fields of the best single displacement, cells per minute.
@@ -144,7 +143,7 @@ impl MotionEstimator for PyramidFlow {
             return Ok(MotionField::at_rest(grid));
         }
         let pyramids: Vec<Pyramid> = past.par_iter().map(|p| Pyramid::new(&p.field.rate_mm_h, COARSEST + 1)).collect();
-        let pairs = self.pairs(&past, &pyramids);
+        let pairs = Self::pairs(&past, &pyramids);
         let cell_km = grid.cell_km() as f32;
         let fastest = self.settings.fastest_km_min / cell_km;
         let guess = self.first_guess(&past, &pyramids, cell_km);

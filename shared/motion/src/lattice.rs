@@ -55,10 +55,7 @@ impl NodeField {
 
     /// Motion along one line of the grid at fractional node row `at`: a value per node column.
     pub fn line(&self, at: f32, out: &mut Vec<[f32; 2]>) {
-        let at = at.clamp(0.0, (self.rows - 1) as f32);
-        let r0 = at as usize;
-        let r1 = (r0 + 1).min(self.rows - 1);
-        let f = at - r0 as f32;
+        let (r0, r1, f) = between(at, self.rows);
         out.clear();
         out.extend((0..self.columns).map(|c| {
             let (a, b) = (self.motion[r0 * self.columns + c], self.motion[r1 * self.columns + c]);
@@ -70,12 +67,17 @@ impl NodeField {
 /// Motion on a [`NodeField::line`] at fractional node column `at`.
 #[inline]
 pub(crate) fn along(line: &[[f32; 2]], at: f32) -> [f32; 2] {
-    let at = at.clamp(0.0, (line.len() - 1) as f32);
-    let c0 = at as usize;
-    let c1 = (c0 + 1).min(line.len() - 1);
-    let f = at - c0 as f32;
+    let (c0, c1, f) = between(at, line.len());
     let (a, b) = (line[c0], line[c1]);
     [a[0] + f * (b[0] - a[0]), a[1] + f * (b[1] - a[1])]
+}
+
+/// The nodes before and after a fractional position, and how far it is towards the second. The outermost half square,
+/// beyond the last node, goes on as it went between the last two.
+#[inline]
+fn between(at: f32, nodes: usize) -> (usize, usize, f32) {
+    let first = (at.max(0.0) as usize).min(nodes.saturating_sub(2));
+    (first, (first + 1).min(nodes - 1), at.clamp(-0.5, nodes as f32 - 0.5) - first as f32)
 }
 
 /// Minimises `Σ (w·A·w − 2·b·w) + smoothness·Σ |w_i − w_j|²` over neighbouring nodes i, j.
