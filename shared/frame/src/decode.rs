@@ -7,8 +7,9 @@ use raincell_model::{Observation, RainField};
 
 use crate::blocks::{BLOCK_CELLS, BlockState, GROUP_BLOCKS, SIDE};
 use crate::bytes::{Reader, wrong};
-use crate::group::GroupDecoder;
+use crate::group::{Ranks, decode_group};
 use crate::header::{FrameHeader, SegmentInfo};
+use crate::rans::Decoder;
 use crate::{DecodeError, Frame};
 
 /// Decodes a whole frame.
@@ -66,7 +67,7 @@ fn window_of(
     let Some(cells) = out.as_slice_mut().filter(|cells| !cells.is_empty()) else {
         return Ok(out);
     };
-    let values = header.quantisation.values();
+    let values = header.palette.values(&header.quantisation.values());
     let mut body = BodyReader::new(bytes, header);
     for block in blocks_of(header, &rows, &columns) {
         if block.state == BlockState::Dry {
@@ -76,14 +77,14 @@ fn window_of(
         let (top, left) = (block.row * SIDE, block.column * SIDE);
         let in_rows = top.max(rows.start)..(top + SIDE).min(rows.end);
         let in_columns = left.max(columns.start)..(left + SIDE).min(columns.end);
-        let codes = if block.state == BlockState::Mixed { Some(body.block(block.stored)?) } else { None };
+        let ranks = if block.state == BlockState::Mixed { Some(body.block(block.stored)?) } else { None };
         for row in in_rows {
             let begin = (row - rows.start) * columns.len() + in_columns.start - columns.start;
             let line = &mut cells[begin..begin + in_columns.len()];
-            if let Some(codes) = codes {
+            if let Some(ranks) = ranks {
                 let begin = (row - top) * SIDE + in_columns.start - left;
-                for (cell, code) in line.iter_mut().zip(&codes[begin..]) {
-                    *cell = values[usize::from(*code)];
+                for (cell, rank) in line.iter_mut().zip(&ranks[begin..]) {
+                    *cell = values[usize::from(*rank)];
                 }
             } else {
                 line.fill(f32::NAN);
@@ -139,8 +140,9 @@ struct BodyReader<'a> {
     segments: &'a [SegmentInfo],
     checked: Option<usize>,
     group: Option<(usize, usize)>,
-    codes: Vec<u8>,
-    decoder: GroupDecoder,
+    ranks: Vec<Ranks>,
+    wet: u8,
+    decoder: Decoder,
 }
 
 impl<'a> BodyReader<'a> {
@@ -150,13 +152,14 @@ impl<'a> BodyReader<'a> {
             segments: &header.segments,
             checked: None,
             group: None,
-            codes: Vec::new(),
-            decoder: GroupDecoder::new(),
+            ranks: vec![[0; BLOCK_CELLS]; GROUP_BLOCKS],
+            wet: header.palette.wet(),
+            decoder: header.frequencies.decoder(),
         }
     }
 
-    /// The codes of a stored block.
-    fn block(&mut self, stored: usize) -> Result<&[u8], DecodeError> {
+    /// The ranks of a stored block.
+    fn block(&mut self, stored: usize) -> Result<&Ranks, DecodeError> {
         // The segment table covers all stored blocks from 0 on, so that one segment begins at or before each.
         let number = self.segments.partition_point(|s| s.first_block <= stored) - 1;
         let segment = self.segments[number];
@@ -167,11 +170,10 @@ impl<'a> BodyReader<'a> {
                 self.check(&segment)?;
                 self.checked = Some(number);
             }
-            self.decode_group(&segment, group)?;
+            self.load_group(&segment, group)?;
             self.group = Some((number, group));
         }
-        let begin = in_segment % GROUP_BLOCKS * BLOCK_CELLS;
-        Ok(&self.codes[begin..begin + BLOCK_CELLS])
+        Ok(&self.ranks[in_segment % GROUP_BLOCKS])
     }
 
     fn check(&self, segment: &SegmentInfo) -> Result<(), DecodeError> {
@@ -183,7 +185,7 @@ impl<'a> BodyReader<'a> {
         Err(DecodeError::Checksum { field: "segment", offset, end, expected: segment.crc, found })
     }
 
-    fn decode_group(&mut self, segment: &SegmentInfo, group: usize) -> Result<(), DecodeError> {
+    fn load_group(&mut self, segment: &SegmentInfo, group: usize) -> Result<(), DecodeError> {
         let bytes = &self.bytes[segment.offset..segment.offset + segment.length];
         let groups = segment.blocks.div_ceil(GROUP_BLOCKS);
         let mut reader = Reader::at(bytes, segment.offset);
@@ -198,13 +200,11 @@ impl<'a> BodyReader<'a> {
             let expected = format_args!("at most {}", bytes.len().saturating_sub(begin)).to_string();
             return Err(wrong("length of a group", length_at, expected, length));
         };
-        let Some(codes) = self.decoder.decode(packed, blocks) else {
+        if decode_group(packed, blocks, self.wet, &self.decoder, &mut self.ranks).is_none() {
             let found = format_args!("{length} bytes that are not that").to_string();
-            let expected = format_args!("{blocks} blocks of {BLOCK_CELLS} codes").to_string();
+            let expected = format_args!("{blocks} blocks of {BLOCK_CELLS} cells").to_string();
             return Err(wrong("group of blocks", segment.offset + begin, expected, found));
-        };
-        self.codes.clear();
-        self.codes.extend_from_slice(codes);
+        }
         Ok(())
     }
 }

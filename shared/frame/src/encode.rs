@@ -5,9 +5,12 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use crate::blocks::{BLOCK_CELLS, BlockGrid, BlockState, GROUP_BLOCKS, SIDE, StateRuns};
-use crate::group::GroupEncoder;
+use crate::group::{Ranks, encode_group};
 use crate::header::{FrameHeader, SegmentInfo, VERSION};
+use crate::palette::Palette;
+use crate::predict::events;
 use crate::quantise::{DRY, Quantiser};
+use crate::rans::{Counts, Encoder};
 use crate::{EncodeError, Frame, MAX_CELLS, MAX_SEGMENT_BYTES, Quantisation};
 
 /// Encodes a frame, quantised as suits its product ([`Quantisation::of_product`]). Equal frames give equal bytes.
@@ -32,9 +35,15 @@ pub fn encode_quantised(frame: &Frame, quantisation: Quantisation) -> Result<Vec
     if height == 0 || width == 0 || height.saturating_mul(width) > MAX_CELLS {
         return Err(EncodeError::GridSize { height, width, most: MAX_CELLS });
     }
-    let mut body = Body::default();
-    let tally = encode_blocks(&field.rate_mm_h, quantisation, &mut body)?;
-    body.finish();
+    let mut survey = survey(&field.rate_mm_h, quantisation)?;
+    let palette = Palette::of(&survey.stored);
+    let mut counts = Counts::new();
+    for block in &mut survey.stored {
+        palette.rank(block);
+        events(block, palette.wet(), |event| counts.add(event));
+    }
+    let frequencies = counts.frequencies();
+    let body = Body::of(&mut survey.stored, palette.wet(), &frequencies.encoder());
     let header = FrameHeader {
         version: VERSION,
         source: frame.source.clone(),
@@ -42,49 +51,51 @@ pub fn encode_quantised(frame: &Frame, quantisation: Quantisation) -> Result<Vec
         valid_time: field.valid_time,
         grid: Arc::clone(&field.grid),
         quantisation,
-        observed_cells: tally.observed,
-        wet_cells: tally.wet,
-        max_value: tally.max,
+        observed_cells: survey.observed,
+        wet_cells: survey.wet,
+        max_value: survey.max,
         blocks: BlockGrid::of(height, width).len(),
-        stored_blocks: body.stored_blocks,
+        stored_blocks: survey.stored.len(),
         segments: body.segments,
         header_bytes: 0,
-        states: tally.states,
+        states: survey.states,
+        palette,
+        frequencies,
     };
     let mut bytes = header.write()?;
     bytes.extend(body.bytes);
     Ok(bytes)
 }
 
-/// What is counted on the way through the blocks.
+/// What the first way through the field finds.
 #[derive(Default)]
-struct Tally {
+struct Survey {
     observed: usize,
     wet: usize,
     max: f32,
     states: StateRuns,
+    /// The codes of the mixed blocks, in order.
+    stored: Vec<Ranks>,
 }
 
-fn encode_blocks(values: &Array2<f32>, quantisation: Quantisation, body: &mut Body) -> Result<Tally, EncodeError> {
+fn survey(values: &Array2<f32>, quantisation: Quantisation) -> Result<Survey, EncodeError> {
     let quantiser = Quantiser::new(quantisation);
     let (height, width) = values.dim();
     let values = values.as_standard_layout();
     let values = values.as_slice().unwrap_or_default();
-    let mut encoder = GroupEncoder::new();
-    let mut tally = Tally::default();
+    let mut survey = Survey::default();
     let mut codes = [0_u8; BLOCK_CELLS];
     for (block_row, block_column) in BlockGrid::of(height, width).in_order() {
         let (top, left) = (block_row * SIDE, block_column * SIDE);
         let (rows, columns) = (SIDE.min(height - top), SIDE.min(width - left));
         let block = Block { values, width, top, left, rows, columns };
-        let state = block.quantise(&quantiser, &mut codes, &mut tally)?;
-        tally.states.push(state);
+        let state = block.quantise(&quantiser, &mut codes, &mut survey)?;
+        survey.states.push(state);
         if state == BlockState::Mixed {
-            body.push_block(&codes, &mut encoder);
+            survey.stored.push(codes);
         }
     }
-    body.flush(&mut encoder);
-    Ok(tally)
+    Ok(survey)
 }
 
 /// A block of the field, cut off at the edge of the grid.
@@ -108,12 +119,12 @@ impl Block<'_> {
         &self,
         quantiser: &Quantiser,
         codes: &mut [u8; BLOCK_CELLS],
-        tally: &mut Tally,
+        survey: &mut Survey,
     ) -> Result<BlockState, EncodeError> {
         let cells = self.rows * self.columns;
         let zeros: usize = (0..self.rows).map(|r| self.row(r).iter().filter(|v| **v == 0.0).count()).sum();
         if zeros == cells {
-            tally.observed += cells;
+            survey.observed += cells;
             return Ok(BlockState::Dry);
         }
         let missing: usize = (0..self.rows).map(|r| self.row(r).iter().filter(|v| v.is_nan()).count()).sum();
@@ -133,11 +144,11 @@ impl Block<'_> {
             }
             let last = line[self.columns - 1];
             line[self.columns..].fill(last);
-            tally.max = values.iter().fold(tally.max, |max, v| max.max(*v));
+            survey.max = values.iter().fold(survey.max, |max, v| max.max(*v));
         }
         codes.copy_within_rows(self.rows);
-        tally.observed += cells - missing;
-        tally.wet += cells - missing - dry;
+        survey.observed += cells - missing;
+        survey.wet += cells - missing - dry;
         Ok(if dry == cells { BlockState::Dry } else { BlockState::Mixed })
     }
 }
@@ -160,60 +171,51 @@ impl RepeatLastRow for [u8; BLOCK_CELLS] {
 struct Body {
     bytes: Vec<u8>,
     segments: Vec<SegmentInfo>,
-    stored_blocks: usize,
-    group: Vec<u8>,
-    segment: OpenSegment,
 }
 
+/// A segment before it is closed.
 #[derive(Default)]
 struct OpenSegment {
-    lengths: Vec<u32>,
-    data: Vec<u8>,
+    first_block: usize,
     blocks: usize,
+    lengths: Vec<u32>,
+    groups: Vec<u8>,
 }
 
 impl Body {
-    fn push_block(&mut self, codes: &[u8; BLOCK_CELLS], encoder: &mut GroupEncoder) {
-        self.group.extend(codes);
-        if self.group.len() == GROUP_BLOCKS * BLOCK_CELLS {
-            self.flush(encoder);
-        }
-    }
-
-    /// Compresses the blocks that wait.
-    fn flush(&mut self, encoder: &mut GroupEncoder) {
-        if self.group.is_empty() {
-            return;
-        }
+    fn of(stored: &mut [Ranks], wet: u8, encoder: &Encoder) -> Self {
+        let mut body = Self::default();
+        let mut segment = OpenSegment::default();
         let mut packed = Vec::new();
-        encoder.encode(&self.group, &mut packed);
-        let grown = self.segment.data.len() + packed.len() + 4 * (self.segment.lengths.len() + 1);
-        if grown > MAX_SEGMENT_BYTES {
-            self.finish();
+        for group in stored.chunks_mut(GROUP_BLOCKS) {
+            packed.clear();
+            encode_group(group, wet, encoder, &mut packed);
+            if segment.groups.len() + packed.len() + 4 * (segment.lengths.len() + 1) > MAX_SEGMENT_BYTES {
+                let first_block = segment.first_block + segment.blocks;
+                body.close(std::mem::replace(&mut segment, OpenSegment { first_block, ..OpenSegment::default() }));
+            }
+            segment.lengths.push(packed.len() as u32);
+            segment.groups.extend(&packed);
+            segment.blocks += group.len();
         }
-        self.segment.lengths.push(packed.len() as u32);
-        self.segment.data.extend(packed);
-        self.segment.blocks += self.group.len() / BLOCK_CELLS;
-        self.group.clear();
+        body.close(segment);
+        body
     }
 
-    /// Closes the segment that is open.
-    fn finish(&mut self) {
-        let segment = std::mem::take(&mut self.segment);
+    fn close(&mut self, segment: OpenSegment) {
         if segment.blocks == 0 {
             return;
         }
         let offset = self.bytes.len();
         self.bytes.extend(segment.lengths.iter().flat_map(|length| length.to_le_bytes()));
-        self.bytes.extend(segment.data);
+        self.bytes.extend(segment.groups);
         self.segments.push(SegmentInfo {
-            first_block: self.stored_blocks,
+            first_block: segment.first_block,
             blocks: segment.blocks,
             offset,
             length: self.bytes.len() - offset,
             crc: crc32fast::hash(&self.bytes[offset..]),
         });
-        self.stored_blocks += segment.blocks;
     }
 }
 

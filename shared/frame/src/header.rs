@@ -7,6 +7,9 @@ use raincell_model::Grid;
 
 use crate::blocks::{BLOCK_LOG2, BlockGrid, BlockState, GROUP_BLOCKS, StateRuns};
 use crate::bytes::{Reader, put_text, wrong};
+use crate::palette::Palette;
+use crate::predict::STATES;
+use crate::rans::Frequencies;
 use crate::{DecodeError, EncodeError, MAX_CELLS, MAX_SEGMENT_BYTES, Quantisation};
 
 pub(crate) const MAGIC: [u8; 4] = *b"RCFR";
@@ -46,6 +49,8 @@ pub struct FrameHeader {
     /// Bytes of the header; the body begins here.
     pub header_bytes: usize,
     pub(crate) states: StateRuns,
+    pub(crate) palette: Palette,
+    pub(crate) frequencies: Frequencies,
 }
 
 /// One part of the body.
@@ -97,6 +102,10 @@ impl FrameHeader {
         put_text(&mut bytes, "product", &self.product)?;
         put_text(&mut bytes, "projection", &self.grid.projection)?;
         self.states.write(&mut bytes);
+        if self.stored_blocks > 0 {
+            self.palette.write(&mut bytes);
+            self.frequencies.write(&mut bytes);
+        }
         for segment in &self.segments {
             for word in [segment.first_block, segment.blocks, segment.length] {
                 bytes.extend((word as u32).to_le_bytes());
@@ -137,6 +146,13 @@ impl FrameHeader {
         let projection = reader.text("projection")?;
         let states = StateRuns::read(&mut reader, blocks)?;
         let stored_blocks = states.count(BlockState::Mixed);
+        let (palette, frequencies) = if stored_blocks > 0 {
+            let palette = Palette::read(&mut reader)?;
+            let frequencies = Frequencies::read(&mut reader, usize::from(palette.wet()) + STATES)?;
+            (palette, frequencies)
+        } else {
+            (Palette::default(), Frequencies::none())
+        };
         let segments = read_segments(&mut reader, segment_count, stored_blocks, header.len() + 4, frame.len())?;
         Ok(Self {
             version,
@@ -153,6 +169,8 @@ impl FrameHeader {
             segments,
             header_bytes: header.len() + 4,
             states,
+            palette,
+            frequencies,
         })
     }
 }

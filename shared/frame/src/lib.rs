@@ -17,7 +17,10 @@ mod error;
 mod group;
 mod header;
 mod motion;
+mod palette;
+mod predict;
 mod quantise;
+mod rans;
 mod run;
 
 use raincell_model::RainField;
