@@ -9,7 +9,8 @@ use raincell_api_types::problem::ProblemDetails;
 #[derive(Clone, Debug)]
 pub struct Problem {
     status: StatusCode,
-    details: ProblemDetails,
+    // Boxed, so that results that carry one stay small.
+    details: Box<ProblemDetails>,
 }
 
 impl Problem {
@@ -23,15 +24,20 @@ impl Problem {
             parameter: None,
             accepted: None,
         };
-        Self { status, details }
+        Self { status, details: Box::new(details) }
     }
 
     /// 400: a parameter that cannot be used, with what it accepts.
     pub fn bad_parameter(parameter: &str, detail: impl Into<String>, accepted: impl Into<String>) -> Self {
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, detail);
-        problem.details.parameter = Some(parameter.into());
-        problem.details.accepted = Some(accepted.into());
-        problem
+        Self::new(StatusCode::BAD_REQUEST, detail).naming(parameter, accepted)
+    }
+
+    /// The same, naming the parameter at fault and what it accepts.
+    #[must_use]
+    pub fn naming(mut self, parameter: &str, accepted: impl Into<String>) -> Self {
+        self.details.parameter = Some(parameter.into());
+        self.details.accepted = Some(accepted.into());
+        self
     }
 
     /// 404.

@@ -1,0 +1,5 @@
+//! What all paths share: parameters, conditional answers, the limit of requests.
+
+pub mod limit;
+pub mod parameters;
+pub mod reply;

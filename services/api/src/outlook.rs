@@ -1,0 +1,194 @@
+//! When rain comes and goes, and the sentence that says so.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use raincell_api_types::forecast::Arrival;
+
+/// From this rate on it rains.
+pub const WET_MM_H: f32 = 0.1;
+/// A gap shorter than this does not end the rain.
+const GAP_MIN: usize = 10;
+
+/// What is known of the rain ahead, minute by minute.
+#[derive(Debug)]
+pub struct Outlook {
+    now: Timestamp,
+    /// One rate a minute from `now` on, mm/h; `None` where unknown.
+    minutes: Vec<Option<f32>>,
+}
+
+/// How a spell of rain ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    /// After so many minutes.
+    At(usize),
+    /// Not before the end of the forecast.
+    Beyond,
+    /// What comes after so many minutes is unknown.
+    Unknown(usize),
+}
+
+impl Outlook {
+    /// Looks from `now` to `horizon` (both included) at the rates that `rate_at` gives.
+    pub fn new(now: Timestamp, horizon: Timestamp, rate_at: impl Fn(Timestamp) -> Option<f32>) -> Self {
+        let count = horizon.duration_since(now).as_mins();
+        let minute = |i: i64| rate_at(after(now, i));
+        Self { now, minutes: if count < 0 { Vec::new() } else { (0..=count).map(minute).collect() } }
+    }
+
+    /// When rain comes; `None` when none is in sight or it rains already.
+    pub fn arrival(&self) -> Option<Arrival> {
+        let start = self.first_wet().filter(|&minute| minute > 0)?;
+        let end = self.end_of(start);
+        let until = match end {
+            End::At(minute) | End::Unknown(minute) => minute,
+            End::Beyond => self.minutes.len(),
+        };
+        let peak_mm_h = self.minutes[start..until].iter().flatten().copied().fold(0.0, f32::max);
+        Some(Arrival {
+            starts_at: after(self.now, start as i64),
+            earliest: None,
+            latest: None,
+            ends_at: if let End::At(minute) = end { Some(after(self.now, minute as i64)) } else { None },
+            peak_mm_h,
+            intensity: intensity(peak_mm_h).into(),
+            probability: None,
+        })
+    }
+
+    /// One sentence for people, its times in a zone.
+    pub fn summary(&self, zone: &TimeZone) -> String {
+        let clock = |minute: usize| clock_time(after(self.now, minute as i64), zone);
+        if self.minutes.iter().all(Option::is_none) {
+            return if self.minutes.is_empty() {
+                "No current forecast here.".into()
+            } else {
+                "No radar data here.".into()
+            };
+        }
+        let Some(start) = self.first_wet() else { return self.dry_summary(zone) };
+        let end = match self.end_of(start) {
+            End::At(minute) => format!("until about {}", clock(minute)),
+            End::Beyond if start == 0 => format!("for at least the next {}", self.span()),
+            End::Beyond => format!("lasting beyond {}", clock(self.minutes.len() - 1)),
+            End::Unknown(minute) => format!("unknown after {}", clock(minute)),
+        };
+        if start == 0 {
+            let rate = self.minutes[0].unwrap_or(0.0);
+            return format!("Raining now, {}, {end}.", intensity(rate));
+        }
+        let strength = self.arrival().map_or_else(String::new, |arrival| arrival.intensity);
+        format!("Rain expected at {} (in {start} min), {strength}, {end}.", clock(start))
+    }
+
+    fn dry_summary(&self, zone: &TimeZone) -> String {
+        let clock = |minute: usize| clock_time(after(self.now, minute as i64), zone);
+        match self.minutes.iter().position(Option::is_none) {
+            None => format!("Dry for the next {}.", self.span()),
+            Some(0) => format!("No rain in sight, but part of the next {} is unknown.", self.span()),
+            Some(first) => format!("Dry until {}, unknown after that.", clock(first)),
+        }
+    }
+
+    fn first_wet(&self) -> Option<usize> {
+        self.minutes.iter().position(|rate| rate.is_some_and(|rate| rate >= WET_MM_H))
+    }
+
+    fn end_of(&self, start: usize) -> End {
+        let mut last_wet = start;
+        for (minute, rate) in self.minutes.iter().enumerate().skip(start) {
+            match rate {
+                None => return End::Unknown(minute),
+                Some(rate) if *rate >= WET_MM_H => last_wet = minute,
+                Some(_) if minute - last_wet >= GAP_MIN => return End::At(last_wet + 1),
+                Some(_) => {}
+            }
+        }
+        // A gap that the horizon cuts short still ended, as far as can be seen.
+        if last_wet + 1 < self.minutes.len() { End::At(last_wet + 1) } else { End::Beyond }
+    }
+
+    /// The forecast's reach in words; a few minutes of data age do not make "2 hours" less true.
+    fn span(&self) -> String {
+        let minutes = self.minutes.len() - 1;
+        if (106..=125).contains(&minutes) { "2 hours".into() } else { format!("{minutes} min") }
+    }
+}
+
+/// Names a rain rate: Met Office, fact sheet 3 (rain), bounds 2.5, 10 and 50 mm/h.
+pub fn intensity(rate_mm_h: f32) -> &'static str {
+    match rate_mm_h {
+        rate if rate < 2.5 => "light",
+        rate if rate < 10.0 => "moderate",
+        rate if rate < 50.0 => "heavy",
+        _ => "violent",
+    }
+}
+
+/// `HH:MM` in a zone.
+pub fn clock_time(time: Timestamp, zone: &TimeZone) -> String {
+    time.to_zoned(zone.clone()).strftime("%H:%M").to_string()
+}
+
+/// An instant some minutes later.
+pub fn after(time: Timestamp, minutes: i64) -> Timestamp {
+    time.checked_add(SignedDuration::from_mins(minutes)).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outlook(rates: &[(usize, Option<f32>)]) -> Outlook {
+        let now: Timestamp = "2026-06-01T12:23:00Z".parse().unwrap();
+        let minutes = rates.iter().flat_map(|&(count, rate)| std::iter::repeat_n(rate, count)).collect();
+        Outlook { now, minutes }
+    }
+
+    fn sentence(rates: &[(usize, Option<f32>)]) -> String {
+        outlook(rates).summary(&TimeZone::get("Europe/Amsterdam").unwrap())
+    }
+
+    const DRY: Option<f32> = Some(0.0);
+
+    #[test]
+    fn rain_to_come_is_told_with_its_start_strength_and_end() {
+        let rates = [(12, DRY), (5, Some(0.4)), (30, Some(4.0)), (74, DRY)];
+        assert_eq!(sentence(&rates), "Rain expected at 14:35 (in 12 min), moderate, until about 15:10.");
+        let arrival = outlook(&rates).arrival().unwrap();
+        assert_eq!(arrival.starts_at.to_string(), "2026-06-01T12:35:00Z");
+        assert_eq!(arrival.ends_at.unwrap().to_string(), "2026-06-01T13:10:00Z");
+        assert_eq!((arrival.peak_mm_h, arrival.intensity.as_str()), (4.0, "moderate"));
+        assert_eq!((arrival.probability, arrival.earliest), (None, None));
+    }
+
+    #[test]
+    fn dry_is_said_only_where_everything_is_known() {
+        assert_eq!(sentence(&[(121, DRY)]), "Dry for the next 2 hours.");
+        assert_eq!(sentence(&[(116, DRY)]), "Dry for the next 2 hours.");
+        assert_eq!(sentence(&[(61, DRY)]), "Dry for the next 60 min.");
+        assert_eq!(sentence(&[(57, DRY), (64, None)]), "Dry until 15:20, unknown after that.");
+        assert_eq!(sentence(&[(20, None), (101, DRY)]), "No rain in sight, but part of the next 2 hours is unknown.");
+        assert_eq!(sentence(&[(121, None)]), "No radar data here.");
+        assert_eq!(sentence(&[]), "No current forecast here.");
+    }
+
+    #[test]
+    fn rain_that_falls_already_is_no_arrival() {
+        let rates = [(47, Some(12.0)), (74, DRY)];
+        assert_eq!(sentence(&rates), "Raining now, heavy, until about 15:10.");
+        assert!(outlook(&rates).arrival().is_none());
+        assert_eq!(sentence(&[(121, Some(0.5))]), "Raining now, light, for at least the next 2 hours.");
+    }
+
+    #[test]
+    fn a_short_gap_does_not_end_the_rain_and_the_unknown_does_not_either() {
+        let gap = [(10, DRY), (5, Some(1.0)), (9, DRY), (6, Some(1.0)), (91, DRY)];
+        assert_eq!(outlook(&gap).arrival().unwrap().ends_at.unwrap().to_string(), "2026-06-01T12:53:00Z");
+        let cut = [(10, DRY), (5, Some(1.0)), (106, None)];
+        assert_eq!(outlook(&cut).arrival().unwrap().ends_at, None);
+        assert_eq!(sentence(&cut), "Rain expected at 14:33 (in 10 min), light, unknown after 14:38.");
+        let beyond = [(60, DRY), (61, Some(60.0))];
+        assert_eq!(sentence(&beyond), "Rain expected at 15:23 (in 60 min), violent, lasting beyond 16:23.");
+    }
+}
