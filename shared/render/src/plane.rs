@@ -1,13 +1,21 @@
 //! Reflectivity of a part of a rain field, thinned out where a pixel is wider than its cells.
 
+use std::borrow::Cow;
+
 use ndarray::{ArrayView2, Axis, Slice};
 
 use crate::colors::{DRY_CODE, NODATA_CODE, code_from_dbz, dbz_from_rate};
 
-/// What an observed dry cell counts as when reflectivity is interpolated: about 0.01 mm/h.
-const DRY_DBZ: f32 = -9.0;
-/// Interpolated reflectivity below this is not drawn in a dry cell, so that smoothing puts no wide rim around rain.
-const RIM_DBZ: f32 = 3.0;
+/// Stands for "observed and dry" in a plane; far below any reflectivity of rain.
+const DRY_DBZ: f32 = -100.0;
+/// What dry and hardly wet cells count as where reflectivity is interpolated: 0.04 mm/h, so that rain ends about where
+/// its cells end.
+const FLOOR_DBZ: f32 = 0.0;
+/// Interpolated reflectivity that shows in a dry cell: 0.15 mm/h, the first full colour of most tables. Less would be a
+/// pale rim around all rain.
+const RIM_DBZ: f32 = 10.0;
+/// How far below its own value a wet cell may be interpolated and still show.
+const FADE_DB: f32 = 6.0;
 
 /// The cells of a grid that a picture needs, half-open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,20 +43,13 @@ impl Plane {
         let rows = (range.rows.1 - range.rows.0).div_ceil(thinning);
         let columns = (range.columns.1 - range.columns.0).div_ceil(thinning);
         let mut dbz = Vec::with_capacity(rows * columns);
-        for row in 0..rows {
-            let first_row = range.rows.0 + row * thinning;
-            let last_row = (first_row + thinning).min(range.rows.1);
-            if thinning == 1 {
-                let line = rate_mm_h.row(first_row);
-                dbz.extend(line.iter().take(range.columns.1).skip(range.columns.0).map(|&rate| dbz_of(rate)));
-                continue;
-            }
-            let block = rate_mm_h.slice_axis(Axis(0), Slice::from(first_row..last_row));
-            for column in 0..columns {
-                let first = range.columns.0 + column * thinning;
-                let last = (first + thinning).min(range.columns.1);
-                let columns = Slice::from(first..last);
-                dbz.push(dbz_of(mean_observed(&block.slice_axis(Axis(1), columns))));
+        let part = rate_mm_h.slice_axis(Axis(0), Slice::from(range.rows.0..range.rows.1));
+        let part = part.slice_axis(Axis(1), Slice::from(range.columns.0..range.columns.1));
+        if thinning == 1 {
+            dbz.extend(part.iter().map(|&rate| dbz_of(rate)));
+        } else {
+            for band in part.axis_chunks_iter(Axis(0), thinning) {
+                dbz.extend(means(&band, thinning).map(dbz_of));
             }
         }
         Self { dbz, rows, columns, origin: (range.rows.0, range.columns.0), thinning }
@@ -66,8 +67,13 @@ impl Plane {
         if own.is_nan() {
             return NODATA_CODE;
         }
-        let dbz = if smooth { self.interpolate(row, column, own) } else { own };
-        if dbz <= DRY_DBZ || (own <= DRY_DBZ && dbz < RIM_DBZ) { DRY_CODE } else { code_from_dbz(dbz) }
+        let dry = own == DRY_DBZ;
+        if !smooth {
+            return if dry { DRY_CODE } else { code_from_dbz(own) };
+        }
+        let dbz = self.interpolate(row, column, own);
+        let least = if dry { RIM_DBZ } else { RIM_DBZ.min(own - FADE_DB) };
+        if dbz < least { DRY_CODE } else { code_from_dbz(dbz) }
     }
 
     /// The code that every pixel gets whose position lies between two (row, column) of the field, if the cells there and
@@ -100,7 +106,7 @@ impl Plane {
         let (down, right) = (top - r0 as f32, left - c0 as f32);
         let cell = |r: usize, c: usize| {
             let dbz = self.dbz[r * self.columns + c];
-            if dbz.is_nan() { own } else { dbz }
+            if dbz.is_nan() { own.max(FLOOR_DBZ) } else { dbz.max(FLOOR_DBZ) }
         };
         let (a, b, c, d) = (cell(r0, c0), cell(r0, c1), cell(r1, c0), cell(r1, c1));
         let (upper, lower) = (a + (b - a) * right, c + (d - c) * right);
@@ -111,7 +117,7 @@ impl Plane {
 /// dBZ of a rate as the plane keeps it.
 fn dbz_of(rate_mm_h: f32) -> f32 {
     if rate_mm_h > 0.0 {
-        dbz_from_rate(rate_mm_h).max(DRY_DBZ + 0.01)
+        dbz_from_rate(rate_mm_h).max(DRY_DBZ + 1.0)
     } else if rate_mm_h == 0.0 {
         DRY_DBZ
     } else {
@@ -119,15 +125,25 @@ fn dbz_of(rate_mm_h: f32) -> f32 {
     }
 }
 
-fn mean_observed(block: &ArrayView2<'_, f32>) -> f32 {
-    let (mut observed, mut sum) = (0_usize, 0.0_f32);
-    for &rate in block {
-        if rate >= 0.0 {
-            observed += 1;
-            sum += rate;
+/// Mean rate of each block of `thinning` columns of a band of rows; NaN where less than half of it was observed.
+fn means(band: &ArrayView2<'_, f32>, thinning: usize) -> impl Iterator<Item = f32> {
+    let (height, width) = band.dim();
+    let mut sums = vec![(0.0_f32, 0_u32); width.div_ceil(thinning)];
+    for line in band.outer_iter() {
+        // Contiguous but for a field laid out by columns.
+        let line = line.to_slice().map_or_else(|| Cow::Owned(line.to_vec()), Cow::Borrowed);
+        for ((sum, observed), cells) in sums.iter_mut().zip(line.chunks(thinning)) {
+            for &rate in cells {
+                let seen = rate >= 0.0;
+                *sum += if seen { rate } else { 0.0 };
+                *observed += u32::from(seen);
+            }
         }
     }
-    if observed * 2 >= block.len() { sum / observed as f32 } else { f32::NAN }
+    sums.into_iter().enumerate().map(move |(i, (sum, observed))| {
+        let cells = height * thinning.min(width - i * thinning);
+        if observed as usize * 2 >= cells { sum / observed as f32 } else { f32::NAN }
+    })
 }
 
 #[cfg(test)]
@@ -147,6 +163,20 @@ mod tests {
         assert_eq!(plane.code(0.5, 1.01, true), 39 + 32);
         assert_eq!(plane.code(0.5, 1.01, false), 39 + 32);
         assert_eq!(plane.code(1.5, 2.9, true), DRY_CODE);
+    }
+
+    #[test]
+    fn a_lone_cell_of_weak_rain_is_not_smoothed_away_and_rain_keeps_its_area() {
+        for (rate, least, most) in [(0.1, 0.6, 1.1), (0.6, 0.5, 1.5), (10.0, 1.0, 3.0)] {
+            let mut field = Array2::from_elem((5, 5), 0.0);
+            field[(2, 2)] = rate;
+            let plane = whole(&field, 1);
+            let wet = (0..10_000).filter(|i| {
+                plane.code((i / 100) as f32 * 0.05 + 0.02, (i % 100) as f32 * 0.05 + 0.02, true) > DRY_CODE
+            });
+            let area = wet.count() as f32 / 400.0;
+            assert!((least..most).contains(&area), "{rate} mm/h covers {area} cells");
+        }
     }
 
     #[test]

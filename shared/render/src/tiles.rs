@@ -239,6 +239,12 @@ mod tests {
     }
 
     #[test]
+    fn a_renderer_can_be_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<RainTileRenderer>();
+    }
+
+    #[test]
     fn coverage_and_raw_tell_dry_from_unobserved_and_the_others_do_not() {
         let mut field = dry(Grid::around_radar(50.0, 5.0, 100.0, 1.0));
         field.rate_mm_h.columns_mut().into_iter().take(100).for_each(|mut column| column.fill(f32::NAN));

@@ -182,7 +182,7 @@ impl<'a> Panels<'a> {
     fn draw_legend(&self, canvas: &mut Pixmap, layout: &Layout) {
         let (s, dim) = (layout.scale, solid(theme::TEXT_DIM));
         let steps = legend(ColorScheme::UniversalBlue);
-        let unknown = self.fonts.regular.width("not observed", 11.0 * s) + 22.0 * s;
+        let unknown = self.fonts.regular.width("no data", 11.0 * s) + 22.0 * s;
         let unit = self.fonts.regular.width("mm/h", 11.0 * s) + 8.0 * s;
         let room = layout.width as f32 - 28.0 * s - unknown - unit - 14.0 * s;
         let cell = room / steps.len() as f32;
@@ -206,7 +206,7 @@ impl<'a> Panels<'a> {
                 canvas.stroke_path(&path, &paint(tone), &stroke, Transform::identity(), None);
             }
         }
-        self.fonts.regular.draw(canvas, "not observed", (x + 20.0 * s, 54.5 * s), 11.0 * s, dim);
+        self.fonts.regular.draw(canvas, "no data", (x + 20.0 * s, 54.5 * s), 11.0 * s, dim);
     }
 
     /// The footer with the time line filled up to a frame.

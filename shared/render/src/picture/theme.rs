@@ -17,7 +17,7 @@ pub(super) const OBSERVED: Rgb = [0x4a, 0xa3, 0xdf];
 pub(super) const FORECAST: Rgb = [0xff, 0x9f, 0x1c];
 pub(super) const MARKER: Rgb = [0xd6, 0x00, 0x6c];
 pub(super) const LABEL: Rgb = [0x1b, 0x23, 0x2c];
-pub(super) const COAST: Rgb = [0x4c, 0x63, 0x74];
+pub(super) const COAST: Rgb = [0x36, 0x4a, 0x5a];
 pub(super) const BORDER: Rgb = [0x4d, 0x45, 0x50];
 
 pub(super) fn solid([r, g, b]: Rgb) -> Color {

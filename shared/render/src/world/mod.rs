@@ -123,7 +123,7 @@ impl World {
 
     /// The place nearest to a position, and how far away it is in km.
     pub fn nearest_place(&self, lat_deg: f64, lon_deg: f64) -> Option<(&Place, f64)> {
-        // A chord orders like a distance and needs no trigonometry but for places within reach in latitude.
+        // Most places are farther off in latitude alone than the nearest one so far, which takes no trigonometry.
         let mut best: Option<(&Place, f64)> = None;
         for place in &self.places {
             let limit = best.map_or(f64::MAX, |(_, km)| km);
