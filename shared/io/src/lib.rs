@@ -1,14 +1,20 @@
 //! Raw radar files to the model and back: NEXRAD Level II, ODIM_H5, CF-netCDF.
 //!
-//! Bytes in, model types out (and the reverse); no file system, no network. Anything malformed becomes a [`ReadError`]
-//! that names the file, the offset or field, what was expected and what was found; it never panics and never allocates
-//! more than the file can justify.
+//! Bytes in, model types out (and the reverse); no file system, no network. [`read`] tells the format by content,
+//! [`inspect`] says in words what a file holds. Anything malformed becomes a [`ReadError`] that names the file, the
+//! offset or field, what was expected and what was found; it never panics and never allocates more than the file can
+//! justify.
+//!
+//! Not here: MRMS GRIB2, CfRadial, GeoTIFF.
 
 mod error;
+mod inspect;
 mod limits;
+pub mod netcdf;
 pub mod nexrad;
 pub mod odim;
 mod scan;
 
 pub use error::{ReadError, ReadErrorKind, WriteError};
+pub use inspect::{Content, MomentReport, Report, SweepReport, Values, inspect};
 pub use scan::{Format, RawScan, ReadOptions, detect, read};

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use nexrad_decode::messages::digital_radar_data::{self, DataBlock, GenericDataBlock};
+use nexrad_decode::messages::volume_coverage_pattern::ElevationDataBlock;
 use nexrad_decode::messages::{MessageContents, MessageHeader, digital_radar_data_legacy, volume_coverage_pattern};
 use raincell_model::Quantity;
 
@@ -121,12 +122,12 @@ fn block_error(what: &'static str, offset: usize, error: &nexrad_decode::result:
 }
 
 fn add_coverage(pattern: &volume_coverage_pattern::Message<'_>, content: &mut RecordContent) {
-    let angles: Vec<f32> = pattern.elevations().iter().map(|cut| cut.elevation_angle_degrees()).collect();
+    let angles: Vec<f32> = pattern.elevations().iter().map(ElevationDataBlock::elevation_angle_degrees).collect();
     // Patterns of the first RDA generation are laid out differently; what no antenna can do is one of those.
     let plausible = |angle: &f32| (-2.0..=61.0).contains(&if *angle > 180.0 { angle - 360.0 } else { *angle });
     if content.coverage_deg.is_none() && !angles.is_empty() && angles.iter().all(plausible) {
         content.half_degree_cuts =
-            pattern.elevations().iter().map(|cut| cut.super_resolution_half_degree_azimuth()).collect();
+            pattern.elevations().iter().map(ElevationDataBlock::super_resolution_half_degree_azimuth).collect();
         content.coverage_deg = Some(angles.iter().map(|a| if *a > 180.0 { a - 360.0 } else { *a }).collect());
     }
 }

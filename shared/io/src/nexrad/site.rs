@@ -6,6 +6,10 @@ use raincell_model::RadarSite;
 use super::container::VolumeHeader;
 use crate::ReadErrorKind;
 
+/// Radars that the registry no longer lists, as the NCEI station list of their time gave them: identifier, name,
+/// latitude, longitude, height of the ground in metres.
+const CLOSED_SITES: [(&str, &str, f64, f64, f64); 1] = [("KLIX", "Slidell, LA", 30.3367, -89.8256, 7.0)];
+
 /// The radar, by the identifier in the volume header or else in the file name; its place from the radials, or (legacy
 /// messages do not hold it) from the registry of NEXRAD sites, which gives the height of the ground.
 pub(crate) fn find(
@@ -19,14 +23,20 @@ pub(crate) fn find(
         found: "neither".into(),
     })?;
     let entry = site_by_id(&id);
+    let closed = CLOSED_SITES.iter().find(|(closed, ..)| *closed == id);
     let name = entry.map(|e| match e.state {
         Some(state) => format!("{}, {state}", e.city),
         None => e.city.to_owned(),
     });
+    let name = name.or_else(|| closed.map(|(_, name, ..)| (*name).to_owned()));
     let plausible = |(lat, lon, height): &(f64, f64, f64)| {
         lat.abs() <= 90.0 && lon.abs() <= 180.0 && (*lat, *lon) != (0.0, 0.0) && (-500.0..=9000.0).contains(height)
     };
-    let registered = || entry.map(|e| (e.latitude, e.longitude, f64::from(e.site_elevation_meters)));
+    let registered = || match (entry, closed) {
+        (Some(e), _) => Some((e.latitude, e.longitude, f64::from(e.site_elevation_meters))),
+        (None, Some((_, _, lat, lon, height))) => Some((*lat, *lon, *height)),
+        (None, None) => None,
+    };
     let Some((lat_deg, lon_deg, height_m)) = place.filter(plausible).or_else(registered) else {
         return Err(ReadErrorKind::Field {
             field: "radar identifier".into(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hdf5_pure::{AttrValue, Dataset, File, Group};
+use hdf5_pure::{AttrValue, Dataset, Datatype, File, Group};
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::Offset;
@@ -77,6 +77,17 @@ impl Node {
     }
 }
 
+/// The kind of a datatype, in words.
+fn describe(datatype: &Datatype) -> String {
+    match datatype {
+        Datatype::VariableLength { is_string: true, .. } => "a variable-length string".into(),
+        Datatype::VariableLength { .. } => "a variable-length sequence".into(),
+        Datatype::Compound { .. } => "a compound".into(),
+        Datatype::Reference { .. } => "a reference".into(),
+        other => format!("{other:?}").chars().take(60).collect(),
+    }
+}
+
 /// The attributes of one group.
 #[derive(Default)]
 pub(crate) struct Attributes {
@@ -93,7 +104,7 @@ impl Attributes {
         let undecodable = datatypes
             .into_iter()
             .filter(|(name, _)| !values.contains_key(name))
-            .map(|(name, datatype)| (name, format!("{datatype:?}")))
+            .map(|(name, datatype)| (name, describe(&datatype)))
             .collect();
         Ok(Self { path, values, undecodable })
     }

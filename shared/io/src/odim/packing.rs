@@ -33,7 +33,7 @@ const BYTE_LEVELS: f64 = 253.0;
 const WORD_LEVELS: f64 = 65_533.0;
 
 /// Packs samples: into bytes where that loses nothing, else into words with the finest round step that spans the values.
-pub(crate) fn pack_samples(samples: ArrayView2<'_, Sample>) -> Packed {
+pub(crate) fn pack_samples(samples: &ArrayView2<'_, Sample>) -> Packed {
     let (mut low, mut high, mut on_half_steps) = (f64::INFINITY, f64::NEG_INFINITY, true);
     for value in samples.iter().filter_map(|s| s.as_value()) {
         let value = f64::from(value);
@@ -67,7 +67,7 @@ pub(crate) fn pack_samples(samples: ArrayView2<'_, Sample>) -> Packed {
 
 /// Packs rain rates (mm/h, NaN = no data, 0 = dry) into words. A rate too small for the step becomes one step, never
 /// dry.
-pub(crate) fn pack_rates(rates_mm_h: ArrayView2<'_, f32>) -> Packed {
+pub(crate) fn pack_rates(rates_mm_h: &ArrayView2<'_, f32>) -> Packed {
     let highest = rates_mm_h.iter().copied().filter(|r| r.is_finite()).fold(0.0_f32, f32::max);
     // A hundredth of mm/h is finer than any rain gauge, and reaches 655 mm/h; only beyond that is the step coarser.
     let gain = finest_round_step(f64::from(highest)).max(0.01);
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn half_decibel_steps_fit_in_bytes_without_loss() {
         let samples = array![[Sample::value(-31.5), Sample::value(70.0)], [Sample::UNDETECT, Sample::NODATA]];
-        let packed = pack_samples(samples.view());
+        let packed = pack_samples(&samples.view());
         let Codes::Bytes(codes) = packed.codes else { panic!("words") };
         assert_eq!(codes, [1, 204, 0, 255]);
         assert_eq!(203.0 * packed.gain + packed.offset + packed.gain, 70.0);
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn finer_values_keep_a_fine_round_step() {
         let samples = array![[Sample::value(-10.003), Sample::value(50.25), Sample::NODATA]];
-        let packed = pack_samples(samples.view());
+        let packed = pack_samples(&samples.view());
         let Codes::Words(codes) = packed.codes else { panic!("bytes") };
         assert_eq!(packed.gain, 0.001);
         assert!((f64::from(codes[1]) * packed.gain + packed.offset - 50.25).abs() <= 0.0005 + 1e-9);
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_lightest_rain_is_never_written_as_dry() {
-        let packed = pack_rates(array![[0.0, 0.001, 1.234, f32::NAN, 655.0]].view());
+        let packed = pack_rates(&array![[0.0, 0.001, 1.234, f32::NAN, 655.0]].view());
         let Codes::Words(codes) = packed.codes else { panic!("bytes") };
         assert_eq!(codes, [0, 1, 123, 65_535, 65_500]);
     }

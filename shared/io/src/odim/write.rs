@@ -73,7 +73,7 @@ pub fn write_composite(field: &RainField, source: &str, quality: Option<&Array2<
     start_and_end(&mut what, field.valid_time, field.valid_time);
     dataset.add_group(what.finish());
     let mut data = dataset.create_group("data1");
-    write_packed(&mut data, "RATE", field.grid.shape(), &pack_rates(field.rate_mm_h.view()));
+    write_packed(&mut data, "RATE", field.grid.shape(), &pack_rates(&field.rate_mm_h.view()));
     dataset.add_group(data.finish());
     if let Some(quality) = quality {
         check_shape("quality", field.grid.shape(), quality.dim())?;
@@ -182,11 +182,11 @@ fn write_sweep(dataset: &mut GroupBuilder, sweep: &Sweep, moments: &[&Moment]) {
     for (index, moment) in moments.iter().enumerate() {
         let mut data = dataset.create_group(&format!("data{}", index + 1));
         let packed = if moment.data.ncols() == gates {
-            pack_samples(moment.data.view())
+            pack_samples(&moment.data.view())
         } else {
             let mut padded = Array2::from_elem((rays, gates), Sample::NODATA);
             padded.slice_axis_mut(Axis(1), Slice::from(..moment.data.ncols())).assign(&moment.data);
-            pack_samples(padded.view())
+            pack_samples(&padded.view())
         };
         write_packed(&mut data, moment.quantity.odim_name(), (rays, gates), &packed);
         dataset.add_group(data.finish());

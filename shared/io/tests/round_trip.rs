@@ -1,0 +1,193 @@
+//! What the writers write, the readers give back.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+use raincell_io::netcdf::{Ensemble, Exceedance, Provenance, read_nowcast, write_ensemble_nowcast, write_nowcast};
+use raincell_io::{RawScan, ReadOptions, WriteError, inspect, odim, read};
+use raincell_model::{Grid, GridQuantity, PolarVolume, Quantity, RainField, SampleKind};
+use support::{small_field, small_volume};
+
+fn read_volume(bytes: &[u8], options: &ReadOptions) -> PolarVolume {
+    match read(bytes, "volume.h5", options).unwrap() {
+        RawScan::Volume(volume) => volume,
+        RawScan::Grid(_) => panic!("a grid"),
+    }
+}
+
+#[test]
+fn a_volume_comes_back_with_every_state_and_value() {
+    let volume = small_volume();
+    let back = read_volume(&odim::write_volume(&volume).unwrap(), &ReadOptions::default());
+    assert_eq!(back.site, volume.site);
+    assert_eq!(back.nominal_time, volume.nominal_time);
+    // The sweep with two gate geometries comes as two.
+    assert_eq!(back.sweeps.len(), 4);
+    let merged = odim::merge_volumes(vec![back.clone(), back]).unwrap();
+    for sweep in &volume.sweeps {
+        for moment in &sweep.moments {
+            let found = merged
+                .sweeps
+                .iter()
+                .filter(|s| s.elevation_deg == sweep.elevation_deg)
+                .find_map(|s| Some((s, s.moment(&moment.quantity)?)));
+            let (found_sweep, found) = found.expect("the moment");
+            assert_eq!((found_sweep.start_time, found_sweep.end_time), (sweep.start_time, sweep.end_time));
+            assert_eq!(found.data.dim(), moment.data.dim());
+            assert!((found.first_gate_m - moment.first_gate_m).abs() < 0.01);
+            assert_eq!(found.gate_spacing_m, moment.gate_spacing_m);
+            for (a, b) in sweep.azimuths_deg.iter().zip(&found_sweep.azimuths_deg) {
+                assert!((a - b).abs() < 1e-3, "{a} {b}");
+            }
+            for (a, b) in moment.data.iter().zip(&found.data) {
+                match (a.kind(), b.kind()) {
+                    (SampleKind::Value(a), SampleKind::Value(b)) => assert!((a - b).abs() < 1e-3, "{a} {b}"),
+                    (a, b) => assert_eq!(a, b),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_what_was_asked_for_is_read() {
+    let bytes = odim::write_volume(&small_volume()).unwrap();
+    let options = ReadOptions { max_elevation_deg: Some(2.0), quantities: Some(vec![Quantity::Dbzh]) };
+    let back = read_volume(&bytes, &options);
+    assert_eq!(
+        back.sweeps.iter().map(|s| (s.elevation_deg, s.moments.len())).collect::<Vec<_>>(),
+        [(0.5, 1), (1.5, 1)]
+    );
+    let nothing = ReadOptions { max_elevation_deg: Some(0.1), quantities: None };
+    let error = read(&bytes, "volume.h5", &nothing).unwrap_err().to_string();
+    assert_eq!(error, "volume.h5: no sweep asked for in the file");
+}
+
+#[test]
+fn one_file_a_moment_becomes_one_volume() {
+    let volume = small_volume();
+    let part = |keep: fn(&Quantity) -> bool| {
+        let mut part = volume.clone();
+        for sweep in &mut part.sweeps {
+            sweep.moments.retain(|moment| keep(&moment.quantity));
+        }
+        part.sweeps.retain(|sweep| !sweep.moments.is_empty());
+        part
+    };
+    let mut echo = part(|q| *q == Quantity::Dbzh);
+    let mut rest = part(|q| *q != Quantity::Dbzh);
+    echo.site.name = None;
+    echo.site.id = "10637".into();
+    rest.nominal_time += jiff::SignedDuration::from_secs(20);
+    let merged = odim::merge_volumes(vec![echo.clone(), rest.clone()]).unwrap();
+    assert_eq!(merged, volume);
+    let mut later = rest.clone();
+    later.nominal_time += jiff::SignedDuration::from_mins(5);
+    let error = odim::merge_volumes(vec![echo.clone(), later.clone()]).unwrap_err().to_string();
+    assert!(error.contains("nominal time"), "{error}");
+    assert_eq!(odim::group_volumes(vec![echo, later, rest]).len(), 2);
+}
+
+#[test]
+fn a_composite_comes_back_to_half_a_hundredth() {
+    let field = small_field(0);
+    let quality = Array2::from_elem(field.rate_mm_h.dim(), 0.5_f32);
+    let bytes = odim::write_composite(&field, "demo", Some(&quality)).unwrap();
+    let RawScan::Grid(back) = read(&bytes, "c.h5", &ReadOptions::default()).unwrap() else { panic!("a volume") };
+    assert_eq!((back.source.as_str(), back.quantity), ("demo", GridQuantity::RainRate));
+    assert_eq!(back.valid_time, field.valid_time);
+    let (a, b) = (&back.grid, &field.grid);
+    assert_eq!((a.width, a.height, a.cell_width, a.cell_height), (b.width, b.height, b.cell_width, b.cell_height));
+    assert!((a.left - b.left).abs() < 0.01 && (a.top - b.top).abs() < 0.01, "{a:?}");
+    for (sample, rate) in back.data.iter().zip(&field.rate_mm_h) {
+        match sample.kind() {
+            SampleKind::NoData => assert!(rate.is_nan()),
+            SampleKind::Undetect => assert_eq!(*rate, 0.0),
+            SampleKind::Value(v) => assert!((v - rate).abs() <= 0.005 + 1e-4, "{v} {rate}"),
+        }
+    }
+}
+
+#[test]
+fn composites_come_back_in_every_projection_of_the_field() {
+    for (projection, left, top, cell) in [
+        ("+proj=stere +lat_0=90 +lon_0=0 +lat_ts=60 +a=6378137 +b=6356752 +x_0=0 +y_0=0 +units=m", 0.0, -3650e3, 1e3),
+        (
+            "+proj=somerc +lon_0=7.43958333333333 +lat_0=46.9524055555556 +k_0=1 +x_0=600000 +y_0=200000 +ellps=bessel +units=m",
+            255e3,
+            480e3,
+            1e3,
+        ),
+        ("+proj=laea +lat_0=55 +lon_0=10 +x_0=1950000 +y_0=-2100000 +units=m +ellps=WGS84", 1e5, -1e5, 2e3),
+        ("+proj=longlat +datum=WGS84", 5.0, 55.0, 0.01),
+    ] {
+        let small = small_field(0);
+        let grid = Grid {
+            projection: projection.into(),
+            left,
+            top,
+            cell_width: cell,
+            cell_height: cell,
+            ..(*small.grid).clone()
+        };
+        let field = RainField { grid: Arc::new(grid.clone()), ..small };
+        let bytes = odim::write_composite(&field, "demo", None).unwrap();
+        let RawScan::Grid(back) = read(&bytes, "c.h5", &ReadOptions::default()).unwrap() else { panic!("a volume") };
+        let near = |a: f64, b: f64| (a - b).abs() < cell * 1e-3;
+        assert!(near(back.grid.left, left) && near(back.grid.top, top), "{projection}: {:?}", back.grid);
+        assert!(near(back.grid.cell_width, cell) && near(back.grid.cell_height, cell), "{projection}: {:?}", back.grid);
+    }
+}
+
+#[test]
+fn a_nowcast_comes_back_bit_by_bit() {
+    let fields: Vec<RainField> = (1..=3).map(|step| small_field(step * 5)).collect();
+    let issue_time = small_field(0).valid_time;
+    let member = |factor: f32| fields.iter().map(|f| f.rate_mm_h.mapv(|r| r * factor)).collect::<Vec<_>>();
+    let ensemble = Ensemble {
+        members: vec![member(0.5), member(2.0)],
+        probabilities: vec![Exceedance { threshold_mm_h: 0.1, by_lead: member(0.01) }],
+    };
+    let provenance = Provenance { source: "KLOT", method: "extrapolation" };
+    let bytes = write_ensemble_nowcast(provenance, issue_time, &fields, &ensemble).unwrap();
+    let back = read_nowcast(&bytes, "n.nc").unwrap();
+    assert_eq!((back.source.as_str(), back.method.as_str(), back.issue_time), ("KLOT", "extrapolation", issue_time));
+    let bits = |field: &Array2<f32>| field.iter().map(|r| r.to_bits()).collect::<Vec<_>>();
+    assert_eq!(back.fields.len(), 3);
+    for (a, b) in back.fields.iter().zip(&fields) {
+        assert_eq!((&a.grid, a.valid_time), (&b.grid, b.valid_time));
+        assert_eq!(bits(&a.rate_mm_h), bits(&b.rate_mm_h));
+    }
+    assert_eq!(back.ensemble.members.len(), 2);
+    assert_eq!(bits(&back.ensemble.members[1][2]), bits(&ensemble.members[1][2]));
+    assert_eq!(back.ensemble.probabilities[0].threshold_mm_h, 0.1);
+    assert_eq!(bits(&back.ensemble.probabilities[0].by_lead[0]), bits(&ensemble.probabilities[0].by_lead[0]));
+    let deterministic = write_nowcast(issue_time, &fields).unwrap();
+    assert!(read_nowcast(&deterministic, "n.nc").unwrap().ensemble.members.is_empty());
+    assert!(inspect(&deterministic, "n.nc").unwrap().to_string().contains("3 times from 2021-07-29T12:45:00Z"));
+}
+
+#[test]
+fn fields_of_another_grid_are_refused() {
+    let (mut a, b) = (small_field(5), small_field(10));
+    a.rate_mm_h = Array2::zeros((3, 3));
+    assert!(matches!(write_nowcast(b.valid_time, &[b.clone(), a.clone()]), Err(WriteError::Shape { .. })));
+    assert!(matches!(odim::write_composite(&a, "demo", None), Err(WriteError::Shape { .. })));
+    assert!(matches!(write_nowcast(b.valid_time, &[]), Err(WriteError::Nothing { .. })));
+}
+
+#[test]
+fn the_report_of_a_volume_names_radar_sweeps_and_ranges() {
+    let report = inspect(&odim::write_volume(&small_volume()).unwrap(), "v.h5").unwrap();
+    let text = report.to_string();
+    assert!(
+        text.starts_with("ODIM_H5: radar detst (Teststadt) at 2021-07-29T12:38:48Z\n50.2500°, 8.5000°, 512 m\n"),
+        "{text}"
+    );
+    assert!(text.contains("sweep 1: 0.50°, 90 rays, 12:38:48"), "{text}");
+    assert!(text.contains("DBZH          60 gates of 500 m  "), "{text}");
+    assert!(report.to_json().contains(r#""format":"ODIM_H5""#));
+}
