@@ -8,6 +8,8 @@ use crate::seed::{Purpose, stream};
 /// How much a texture of standard deviation 1 changes the logarithm of the rain rate.
 const FINE_CONTRAST: f32 = 0.55;
 const COARSE_CONTRAST: f32 = 0.6;
+/// However the textures add up, a band has no more than nine times its rate.
+const MOST_CONTRAST: f32 = 2.2;
 /// Rain rate that is taken off everywhere, so that the band has ragged edges and holes, mm/h.
 const EVAPORATION_MM_H: f32 = 0.35;
 
@@ -71,7 +73,8 @@ impl Bands {
         for band in &self.0 {
             let d2 = band.distance2(along_km + 6.0 * coarse, left_km);
             if d2 < FARTHEST2 {
-                rate += band.rate_mm_h * (FINE_CONTRAST * fine + COARSE_CONTRAST * coarse - d2).exp();
+                rate +=
+                    band.rate_mm_h * ((FINE_CONTRAST * fine + COARSE_CONTRAST * coarse).min(MOST_CONTRAST) - d2).exp();
             }
         }
         (rate - EVAPORATION_MM_H).max(0.0)

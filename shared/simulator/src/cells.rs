@@ -7,7 +7,6 @@ use std::f32::consts::PI;
 
 use rand::Rng;
 
-use crate::REACH_KM;
 use crate::seed::{Purpose, stream};
 
 /// Side of a block, km.
@@ -24,6 +23,20 @@ const BUCKETS: usize = 40;
 const BEND_KM: f32 = 6.0;
 /// Beyond so many radii a cell's rain is too weak to count.
 const EDGE_RADII: f32 = 3.4;
+
+/// From the block of its birth a cell's rain reaches no farther than this, km: the way within its cluster, the extent
+/// of the largest cell, the bend of the texture.
+const FARTHEST_KM: f64 = 80.0;
+
+/// A part of the plane in stream coordinates, as of now.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// Its middle, km along the flow and to the left of it.
+    pub along_km: f64,
+    pub left_km: f64,
+    /// Half its side, km.
+    pub radius_km: f64,
+}
 
 /// One cell at one instant.
 #[derive(Clone, Copy, Debug)]
@@ -60,24 +73,28 @@ pub struct Convection {
 impl Cells {
     /// The cells of a seed at a time. `births` is how many clusters a block of 40 km × 40 km brings forth in half an
     /// hour at full activity; `activity` gives, for a time in hours, the share of it by place (where the flow has
-    /// carried it by now: km along the flow and to its left). `drift_km` is how far the flow has come by now.
+    /// carried it by now: km along the flow and to its left). `drift_km` is how far the flow has come by now. Only
+    /// what can bring rain into `window` is worked out; there it is the same whatever the window is.
     pub fn at<Activity: Fn(f32, f32) -> f32>(
         seed: u64,
         births: f64,
         hours: f64,
         drift_km: f64,
+        window: Window,
         activity: impl Fn(f64) -> Activity,
     ) -> Self {
         let mut cells = Vec::new();
-        let margin = REACH_KM + 60.0;
-        let blocks = |low: f64, high: f64| (low / BLOCK_KM).floor() as i64..=(high / BLOCK_KM).floor() as i64;
+        let blocks = |middle: f64| {
+            let block = |km: f64| (km / BLOCK_KM).floor() as i64;
+            block(middle - window.radius_km - FARTHEST_KM)..=block(middle + window.radius_km + FARTHEST_KM)
+        };
         let oldest = ((hours - LONGEST_HOURS) / BLOCK_HOURS).floor() as i64;
         let newest = (hours / BLOCK_HOURS).floor() as i64;
         for block in oldest..=newest {
             // The activity of the time of birth decides, so that no cell comes or goes but by its own life.
             let activity = activity(block as f64 * BLOCK_HOURS);
-            for along in blocks(-margin - drift_km, margin - drift_km) {
-                for left in blocks(-margin, margin) {
+            for along in blocks(window.along_km - drift_km) {
+                for left in blocks(window.left_km) {
                     let middle = ((along as f64 + 0.5) * BLOCK_KM + drift_km, (left as f64 + 0.5) * BLOCK_KM);
                     let share = activity(middle.0 as f32, middle.1 as f32);
                     let mut rng = stream(seed, Purpose::Cells, &[along, left, block]);
@@ -180,7 +197,7 @@ fn cluster(rng: &mut impl Rng, origin: (f64, f64), age_hours: f64, cells: &mut V
 /// Growth over the first third of a life, then slow decay; 0 at both ends, 1 at the height.
 fn life_cycle(phase: f32) -> f32 {
     let bent = if phase < 0.35 { phase / 0.7 } else { 0.5 + (phase - 0.35) / 1.3 };
-    (PI * bent).sin().powf(1.3)
+    (PI * bent).sin().max(0.0).powf(1.3)
 }
 
 #[cfg(test)]
@@ -193,10 +210,24 @@ mod tests {
         assert!((life_cycle(0.35) - 1.0).abs() < 1e-4);
     }
 
+    const EVERYWHERE: Window = Window { along_km: 0.0, left_km: 0.0, radius_km: 330.0 };
+
+    #[test]
+    fn a_narrow_window_shows_the_same_cells_as_a_wide_one() {
+        let cells = |window: Window| Cells::at(7, 0.5, 1000.0, 50_000.0, window, |_| move |_, _| 1.0);
+        let wide = cells(EVERYWHERE);
+        for (along, left) in [(0.0, 0.0), (-133.0, 71.0), (250.0, -199.0), (17.0, 90.0)] {
+            let narrow = cells(Window { along_km: f64::from(along), left_km: f64::from(left), radius_km: 0.0 });
+            assert!(narrow.cells.len() < wide.cells.len() / 3);
+            let core = |cells: &Cells| cells.rain(cells.near(along, left), along + 5.0, left - 5.0).core_mm_h;
+            assert_eq!(core(&wide), core(&narrow));
+        }
+    }
+
     #[test]
     fn no_activity_no_cells_and_with_it_strong_ones() {
         let total = |activity: f32| -> f32 {
-            let cells = Cells::at(1, 0.5, 1000.0, 50_000.0, |_| move |_, _| activity);
+            let cells = Cells::at(1, 0.5, 1000.0, 50_000.0, EVERYWHERE, |_| move |_, _| activity);
             cells.cells.iter().map(|c| c.peak_mm_h).sum()
         };
         assert_eq!(total(0.0), 0.0);

@@ -11,9 +11,9 @@ const FARTHEST_KM: f32 = 70.0;
 /// Wind farms and the like: how many, and how wide at most in rays and km.
 const FARMS: usize = 14;
 /// How much weaker clutter is for a degree of elevation more, dB.
-const WEAKER_DB_PER_DEG: f32 = 16.0;
+const WEAKER_DB_PER_DEG: f32 = 26.0;
 /// Clutter below this is not there.
-const LEAST_DBZ: f32 = 5.0;
+const LEAST_DBZ: f32 = 8.0;
 
 /// The clutter around one radar, at an elevation of 0.5°.
 #[derive(Clone, Debug)]

@@ -244,7 +244,7 @@ impl Gate {
             stepped(self.wradh, 2.0, 0.0),
             stepped(self.zdr, 16.0, 0.0),
             stepped(self.rhohv.min(0.998), 300.0, 0.5),
-            stepped(self.phidp, 2.8361, 0.0),
+            stepped(self.phidp.rem_euclid(360.0), 2.8361, 0.0),
         ]
     }
 }

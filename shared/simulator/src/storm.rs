@@ -8,7 +8,7 @@ use raincell_model::{GeoReference, Grid, GridError, RadarSite, RainField};
 use rayon::prelude::*;
 
 use crate::bands::Bands;
-use crate::cells::Cells;
+use crate::cells::{Cells, Window};
 use crate::flow::Flow;
 use crate::story::{Squall, SquallNow};
 use crate::texture::{Texture, TextureNow};
@@ -16,6 +16,9 @@ use crate::{DEMO_PLACES, DEMO_SITE, REACH_KM};
 
 /// Rain weaker than this does not reach the ground, mm/h.
 const LEAST_MM_H: f32 = 0.05;
+/// What convective and stratiform rain tend to as more and more overlaps, mm/h.
+const MOST_CONVECTIVE_MM_H: f32 = 110.0;
+const MOST_STRATIFORM_MM_H: f32 = 30.0;
 /// Step in which [`Weather::onset_at`] looks.
 const ONSET_STEP: SignedDuration = SignedDuration::from_secs(30);
 
@@ -117,14 +120,19 @@ impl Weather {
 
     /// The weather at one instant, for asking at many places.
     pub fn scene(&self, time: Timestamp) -> Scene<'_> {
+        self.scene_in(Window { along_km: 0.0, left_km: 0.0, radius_km: REACH_KM }, time)
+    }
+
+    /// The scene, complete only within a window.
+    fn scene_in(&self, window: Window, time: Timestamp) -> Scene<'_> {
         let hours = time.duration_since(self.epoch).as_secs_f64() / 3600.0;
         let drift_km = hours * self.flow.speed_km_h();
-        let fine = self.texture.at(0, 1.0, 0.7, drift_km, hours);
+        let fine = self.texture.at(0, 1.0, 0.9, drift_km, hours);
         let coarse = self.coarse_texture(drift_km, hours);
         let bands =
             matches!(self.preset, Preset::Frontal | Preset::Mixed).then(|| Bands::at(self.seed, 380.0, drift_km));
         let cells = matches!(self.preset, Preset::Showers | Preset::Mixed).then(|| {
-            Cells::at(self.seed, 0.55, hours, drift_km, |birth_hours| {
+            Cells::at(self.seed, 0.55, hours, drift_km, window, |birth_hours| {
                 let coarse = self.coarse_texture(drift_km, birth_hours);
                 let bands = bands.as_ref();
                 move |along, left| {
@@ -143,7 +151,8 @@ impl Weather {
 
     /// Rain rate, mm/h, at a position in km east and north of the site.
     pub fn rain_rate(&self, x_km: f64, y_km: f64, time: Timestamp) -> f32 {
-        self.scene(time).rain(x_km, y_km).rate_mm_h
+        let (along_km, left_km) = self.flow.stream_coordinates(x_km, y_km);
+        self.scene_in(Window { along_km, left_km, radius_km: 0.0 }, time).rain(x_km, y_km).rate_mm_h
     }
 
     /// Rain rate, mm/h, at a place; `None` where the weather does not reach.
@@ -236,6 +245,10 @@ impl Scene<'_> {
             convective += line;
             stratiform += tail;
         }
+        // Rain that overlaps does not add up without end.
+        let up_to = |most: f32, rate: f32| most * (1.0 - (-rate / most).exp());
+        let (convective, stratiform) =
+            (up_to(MOST_CONVECTIVE_MM_H, convective), up_to(MOST_STRATIFORM_MM_H, stratiform));
         let rate_mm_h = convective + stratiform;
         if rate_mm_h < LEAST_MM_H {
             return Rain::default();

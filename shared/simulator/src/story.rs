@@ -16,9 +16,9 @@ const ARRIVAL_MIN: Range<f64> = 34.0..41.0;
 const LINE_KM: f32 = 11.0;
 const TAIL_KM: f32 = 46.0;
 /// The dry stretch around it is an ellipse: where its middle lies ahead of the leading edge, and its half axes along and
-/// across the flow, km. On the place's path it is dry for sure from 85 km behind the leading edge to 210 km ahead.
-const DRY_MIDDLE_KM: f32 = 62.0;
-const DRY_ALONG_KM: f32 = 192.0;
+/// across the flow, km. On the place's path it is dry for sure from 85 km behind the leading edge to 240 km ahead.
+const DRY_MIDDLE_KM: f32 = 77.0;
+const DRY_ALONG_KM: f32 = 212.0;
 const DRY_ACROSS_KM: f32 = 72.0;
 
 /// The squall line of one demonstration.
@@ -66,7 +66,7 @@ impl Squall {
         SquallNow {
             squall: *self,
             front_km: self.place.0 + ((hours - self.arrival_hours) * flow.speed_km_h()) as f32,
-            strength: ramp((hours + 4.0) / 1.5) * ramp((4.5 - hours) / 1.5),
+            strength: ramp(hours + 5.0) * ramp((4.5 - hours) / 1.5),
         }
     }
 }
