@@ -1,1 +1,20 @@
-//! The FrameStore trait, its backends and the suite that each of them passes.
+//! Where Raincell remembers: the [`FrameStore`] trait, its backends, and the suite that each of them passes.
+//!
+//! - [`FrameStore`] says what a backend can do, [`StoreError`] what a caller can do about a failure.
+//! - [`SqliteStore`] is the backend for one machine; several processes may open its file.
+//! - `conformance` (feature of the same name) holds one test function for each promise of the trait; every backend and
+//!   every wrapper runs all of them.
+//!
+//! What it will not do: look into the bodies that it keeps, ask for the time (callers pass it), or speak HTTP.
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod error;
+mod key;
+mod sqlite;
+mod store;
+
+pub use error::{KeyError, StoreError};
+pub use key::{FrameKey, FrameQuery, NowcastKey};
+pub use sqlite::SqliteStore;
+pub use store::{FrameStore, Put, Removed, Stored, WriteCondition};

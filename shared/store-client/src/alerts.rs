@@ -26,7 +26,8 @@ impl StoreClient {
             return answer.success(|| format!("place {place}"))?.read_json();
         }
         let stored: AlertState = answer.read_json()?;
-        let ours = stored.revision == transition.expected_revision + 1 && stored.state == transition.state;
+        let ours =
+            stored.revision == transition.expected_revision.saturating_add(1) && stored.state == transition.state;
         // The answer to an earlier try was lost, its effect was not.
         if answer.attempt > 1 && ours { Ok(stored) } else { Err(ClientError::StaleState(Box::new(stored))) }
     }

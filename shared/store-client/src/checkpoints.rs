@@ -30,7 +30,7 @@ impl StoreClient {
             return answer.success(|| format!("checkpoint {}", checkpoint.name))?.read_json();
         }
         let stored: Checkpoint = answer.read_json()?;
-        let ours = stored.revision == checkpoint.revision + 1 && stored.value == checkpoint.value;
+        let ours = stored.revision == checkpoint.revision.saturating_add(1) && stored.value == checkpoint.value;
         // The answer to an earlier try was lost, its effect was not.
         if answer.attempt > 1 && ours { Ok(stored) } else { Err(ClientError::StaleCheckpoint(Box::new(stored))) }
     }

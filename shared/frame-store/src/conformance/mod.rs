@@ -1,0 +1,97 @@
+//! What every backend and every wrapper of [`FrameStore`] must do: one async function for each promise, over a store
+//! with nothing in it. `frame_store_conformance!` makes a test of each.
+//!
+//! The functions panic where a promise is broken.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
+
+mod alerts;
+mod events;
+mod frames;
+mod nowcasts;
+mod retention;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{FrameKey, FrameStore, WriteCondition};
+
+pub use alerts::*;
+pub use events::*;
+pub use frames::*;
+pub use nowcasts::*;
+pub use retention::*;
+
+/// Makes a `#[tokio::test]` of every function of the suite. The expression gives a pair: whatever must live as long as
+/// the store (a folder), and the empty store in an `Arc<dyn FrameStore>`. It is awaited anew for each test.
+#[macro_export]
+macro_rules! frame_store_conformance {
+    ($fresh:expr) => {
+        $crate::frame_store_conformance! { $fresh;
+            a_frame_comes_back_as_it_was_stored,
+            the_same_frame_again_changes_nothing,
+            other_content_is_a_conflict_and_stays_out,
+            content_is_replaced_only_by_those_who_know_it,
+            of_forty_rivals_for_one_key_one_is_stored,
+            of_forty_rivals_with_the_same_content_one_stores_it,
+            what_is_missing_is_not_found,
+            pages_hold_every_frame_once_in_order,
+            frames_stored_between_pages_shift_nothing,
+            a_listing_keeps_to_its_bounds,
+            a_made_up_cursor_is_refused,
+            the_latest_frames_are_by_valid_time,
+            times_before_1970_and_fractions_are_kept,
+            sources_are_listed_with_their_newest_frame,
+            a_nowcast_comes_back_as_it_was_stored,
+            the_latest_nowcast_is_by_issue_time,
+            nowcasts_and_frames_do_not_mix,
+            every_stored_thing_is_one_event_in_order,
+            subscribers_hear_of_events,
+            events_of_forty_writers_have_rising_sequences,
+            a_state_begins_at_revision_zero,
+            a_transition_writes_state_posts_and_events,
+            a_stale_transition_changes_nothing,
+            of_forty_rival_transitions_one_wins,
+            a_post_is_queued_once,
+            outcomes_are_counted_and_sent_is_final,
+            of_forty_rival_checkpoints_one_wins,
+            what_expires_is_invisible_at_once,
+            collection_leaves_what_is_alive,
+            an_expired_frame_can_be_stored_again,
+            sequences_rise_over_an_emptied_log,
+        }
+    };
+    ($fresh:expr; $($name:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let (_alive, store) = $fresh.await;
+                $crate::conformance::$name(store).await;
+            }
+        )*
+    };
+}
+
+/// What the functions work on.
+type Store = Arc<dyn FrameStore>;
+
+/// Noon of a day in the past, and some minutes.
+fn minute(minutes: i64) -> Timestamp {
+    let noon: Timestamp = "2021-07-29T12:00:00Z".parse().unwrap();
+    noon + SignedDuration::from_mins(minutes)
+}
+
+fn key(source: &str, minutes: i64) -> FrameKey {
+    FrameKey::new(source, "rate", minute(minutes)).unwrap()
+}
+
+fn body(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+/// Stores a frame whose body is its own key.
+async fn store_frame(store: &Store, source: &str, minutes: i64) {
+    let key = key(source, minutes);
+    store.put_frame(&key, body(&key.to_string()), &WriteCondition::IfAbsent, minute(minutes)).await.unwrap();
+}

@@ -1,0 +1,208 @@
+//! The backend for one machine: one SQLite file in WAL mode, which several processes may open.
+//!
+//! A write runs in a `BEGIN IMMEDIATE` transaction on the one writing connection and is synced before it returns;
+//! reads run beside it on connections of their own. All of that happens on threads for blocking work.
+
+mod alerts;
+mod bodies;
+mod checkpoints;
+mod connections;
+mod events;
+mod retention;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use raincell_api_types::alerts::{AlertState, AlertTransition, OutboxPost, PostOutcome, PostStatus};
+use raincell_api_types::events::SequencedEvent;
+use raincell_api_types::frames::{Checkpoint, FrameInfo, FramePage, NowcastInfo, SourceInfo};
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use crate::{FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, StoreError, Stored, WriteCondition};
+use connections::Connections;
+
+/// How many rows one transaction of the collector removes, so that writers never wait long for it.
+const COLLECT_ROWS: usize = 200;
+
+/// A [`FrameStore`] in a SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connections: Connections,
+    head: watch::Sender<u64>,
+}
+
+impl SqliteStore {
+    /// Opens the file, which is made where it is missing (its folder must exist), brings its schema up to date and
+    /// checks that it is sound.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for a damaged file or one that is no database, [`StoreError::Schema`] for one that a
+    /// newer version has written, [`StoreError::Backend`] where it cannot be opened.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::over(Connections::open(path.to_owned()).await?).await
+    }
+
+    /// A store that lives and dies with this value.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] where SQLite refuses.
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        Self::over(Connections::in_memory().await?).await
+    }
+
+    async fn over(connections: Connections) -> Result<Self, StoreError> {
+        let store = Self { connections, head: watch::Sender::new(0) };
+        store.last_sequence().await?;
+        Ok(store)
+    }
+
+    /// Lets subscribers know of a sequence.
+    fn announce(&self, sequence: u64) {
+        self.head.send_if_modified(|head| {
+            let rises = sequence > *head;
+            *head = sequence.max(*head);
+            rises
+        });
+    }
+}
+
+#[async_trait]
+impl FrameStore for SqliteStore {
+    async fn put_frame(
+        &self,
+        key: &FrameKey,
+        body: Bytes,
+        condition: &WriteCondition,
+        now: Timestamp,
+    ) -> Result<Put<FrameInfo>, StoreError> {
+        let (key, condition) = (key.clone(), condition.clone());
+        let write = move |c: &Connection| bodies::put(c, &key, &body, &condition, now);
+        let (put, sequence) = self.connections.write("store a frame", write).await?;
+        self.announce(sequence);
+        Ok(put)
+    }
+
+    async fn frame_info(&self, key: &FrameKey) -> Result<FrameInfo, StoreError> {
+        let key = key.clone();
+        self.connections.read("look up a frame", move |c| bodies::info(c, &key)).await
+    }
+
+    async fn frame(&self, key: &FrameKey) -> Result<Stored<FrameInfo>, StoreError> {
+        let key = key.clone();
+        self.connections.read("read a frame", move |c| bodies::get(c, &key)).await
+    }
+
+    async fn list_frames(&self, query: &FrameQuery) -> Result<FramePage, StoreError> {
+        let query = query.clone();
+        self.connections.read("list frames", move |c| bodies::list(c, &query)).await
+    }
+
+    async fn latest_frames(&self, source: &str, product: &str, n: usize) -> Result<Vec<FrameInfo>, StoreError> {
+        let (source, product) = (source.to_owned(), product.to_owned());
+        self.connections.read("list the newest frames", move |c| bodies::latest(c, &source, &product, n)).await
+    }
+
+    async fn sources(&self) -> Result<Vec<SourceInfo>, StoreError> {
+        self.connections.read("list sources", bodies::sources).await
+    }
+
+    async fn put_nowcast(
+        &self,
+        key: &NowcastKey,
+        body: Bytes,
+        condition: &WriteCondition,
+        now: Timestamp,
+    ) -> Result<Put<NowcastInfo>, StoreError> {
+        let (key, condition) = (key.clone(), condition.clone());
+        let write = move |c: &Connection| bodies::put(c, &key, &body, &condition, now);
+        let (put, sequence) = self.connections.write("store a nowcast", write).await?;
+        self.announce(sequence);
+        Ok(put)
+    }
+
+    async fn nowcast(&self, key: &NowcastKey) -> Result<Stored<NowcastInfo>, StoreError> {
+        let key = key.clone();
+        self.connections.read("read a nowcast", move |c| bodies::get(c, &key)).await
+    }
+
+    async fn latest_nowcasts(&self, source: &str, n: usize) -> Result<Vec<NowcastInfo>, StoreError> {
+        let source = source.to_owned();
+        self.connections.read("list the newest nowcasts", move |c| bodies::latest(c, &source, "", n)).await
+    }
+
+    async fn events_after(&self, sequence: u64, limit: usize) -> Result<Vec<SequencedEvent>, StoreError> {
+        self.connections.read("read events", move |c| events::after(c, sequence, limit)).await
+    }
+
+    async fn last_sequence(&self) -> Result<u64, StoreError> {
+        let sequence = self.connections.read("look for events", events::last_sequence).await?;
+        self.announce(sequence);
+        Ok(sequence)
+    }
+
+    fn subscribe(&self) -> watch::Receiver<u64> {
+        self.head.subscribe()
+    }
+
+    async fn alert_state(&self, place: &str) -> Result<AlertState, StoreError> {
+        let place = place.to_owned();
+        self.connections.read("read an alert state", move |c| alerts::state(c, &place)).await
+    }
+
+    async fn transition(
+        &self,
+        place: &str,
+        transition: &AlertTransition,
+        now: Timestamp,
+    ) -> Result<AlertState, StoreError> {
+        let (place, transition) = (place.to_owned(), transition.clone());
+        let write = move |c: &Connection| alerts::transition(c, &place, &transition, now);
+        let (state, sequence) = self.connections.write("change an alert state", write).await?;
+        self.announce(sequence);
+        Ok(state)
+    }
+
+    async fn outbox(&self, status: Option<PostStatus>, limit: usize) -> Result<Vec<OutboxPost>, StoreError> {
+        self.connections.read("list the outbox", move |c| alerts::outbox(c, status, limit)).await
+    }
+
+    async fn record_outcome(&self, key: &str, outcome: &PostOutcome) -> Result<OutboxPost, StoreError> {
+        let (key, outcome) = (key.to_owned(), outcome.clone());
+        self.connections.write("record a post", move |c| alerts::record(c, &key, &outcome)).await
+    }
+
+    async fn checkpoint(&self, name: &str) -> Result<Checkpoint, StoreError> {
+        let name = name.to_owned();
+        self.connections.read("read a checkpoint", move |c| checkpoints::get(c, &name)).await
+    }
+
+    async fn put_checkpoint(&self, checkpoint: &Checkpoint) -> Result<Checkpoint, StoreError> {
+        let checkpoint = checkpoint.clone();
+        self.connections.write("store a checkpoint", move |c| checkpoints::put(c, checkpoint)).await
+    }
+
+    async fn expire(&self, stored_before: Timestamp, now: Timestamp) -> Result<Removed, StoreError> {
+        self.connections.write("expire", move |c| retention::expire(c, stored_before, now)).await
+    }
+
+    async fn collect(&self, hidden_before: Timestamp) -> Result<Removed, StoreError> {
+        let mut removed = Removed::default();
+        loop {
+            let collect = move |c: &Connection| retention::collect(c, hidden_before, COLLECT_ROWS);
+            let part = self.connections.write("collect what has expired", collect).await?;
+            if part == Removed::default() {
+                return Ok(removed);
+            }
+            removed.frames += part.frames;
+            removed.nowcasts += part.nowcasts;
+            removed.events += part.events;
+            removed.posts += part.posts;
+        }
+    }
+}

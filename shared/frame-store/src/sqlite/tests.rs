@@ -1,0 +1,136 @@
+//! The suite on a file and in memory, and what only a file can show: reopening, two openers, damage.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use raincell_api_types::frames::Checkpoint;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+
+async fn in_file() -> (TempDir, Arc<dyn FrameStore>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+    (folder, Arc::new(store))
+}
+
+async fn in_memory() -> ((), Arc<dyn FrameStore>) {
+    ((), Arc::new(SqliteStore::in_memory().await.unwrap()))
+}
+
+mod on_a_file {
+    crate::frame_store_conformance!(super::in_file());
+}
+
+mod in_memory_only {
+    crate::frame_store_conformance!(super::in_memory());
+}
+
+fn key(minutes: i64) -> FrameKey {
+    FrameKey::new("a", "rate", Timestamp::from_second(minutes * 60).unwrap()).unwrap()
+}
+
+async fn put(store: &SqliteStore, minutes: i64) {
+    let now = Timestamp::UNIX_EPOCH;
+    let body = format!("frame {minutes}").into();
+    store.put_frame(&key(minutes), body, &WriteCondition::IfAbsent, now).await.unwrap();
+}
+
+#[tokio::test]
+async fn reopening_keeps_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let before = {
+        let store = SqliteStore::open(&path).await.unwrap();
+        put(&store, 1).await;
+        store.put_checkpoint(&Checkpoint { name: "x/y".into(), revision: 0, value: json!([1]) }).await.unwrap();
+        (store.frame(&key(1)).await.unwrap(), store.events_after(0, 9).await.unwrap())
+    };
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert_eq!((store.frame(&key(1)).await.unwrap(), store.events_after(0, 9).await.unwrap()), before);
+    assert_eq!(store.checkpoint("x/y").await.unwrap().revision, 1);
+    assert_eq!(*store.subscribe().borrow(), before.1[0].sequence);
+}
+
+#[tokio::test]
+async fn four_may_open_a_new_file_at_once_and_all_of_them_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let stores = join_all((0..4).map(|_| SqliteStore::open(&path))).await;
+    let stores: Vec<_> = stores.into_iter().map(Result::unwrap).collect();
+    join_all((0..40).map(|i| put(&stores[i % 4], i as i64))).await;
+    for store in &stores {
+        assert_eq!(store.latest_frames("a", "rate", 100).await.unwrap().len(), 40);
+        assert_eq!(store.last_sequence().await.unwrap(), 40);
+    }
+}
+
+#[tokio::test]
+async fn a_subscriber_hears_of_the_events_of_another_opener_when_it_looks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let (here, there) = (SqliteStore::open(&path).await.unwrap(), SqliteStore::open(&path).await.unwrap());
+    let mut head = here.subscribe();
+    put(&there, 1).await;
+    assert!(!head.has_changed().unwrap());
+    here.last_sequence().await.unwrap();
+    head.changed().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_body_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    put(&store, 1).await;
+    Connection::open(&path).unwrap().execute("UPDATE bodies SET body = x'00'", []).unwrap();
+    let error = store.frame(&key(1)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_named_corrupt() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    std::fs::write(&path, [b'x'; 20_000]).unwrap();
+    let error = SqliteStore::open(&path).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_found_at_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    for minutes in 0..200 {
+        put(&store, minutes).await;
+    }
+    drop(store);
+    let mut bytes = std::fs::read(&path).unwrap();
+    assert_eq!(u16::from_be_bytes([bytes[16], bytes[17]]), 8192, "page size");
+    for page in (1..bytes.len() / 8192).skip(1) {
+        bytes[page * 8192..page * 8192 + 200].fill(0xA5);
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let error = SqliteStore::open(&path).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    drop(SqliteStore::open(&path).await.unwrap());
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = SqliteStore::open(&path).await.unwrap_err();
+    assert!(matches!(error, StoreError::Schema { found: 99, known: 1 }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_missing_folder_is_an_error_that_names_what_was_tried() {
+    let error = SqliteStore::open(Path::new("/no/such/folder/store.db")).await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot open the database");
+}

@@ -1,0 +1,202 @@
+//! The trait that every backend and every wrapper implements.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use raincell_api_types::alerts::{AlertState, AlertTransition, OutboxPost, PostOutcome, PostStatus};
+use raincell_api_types::events::SequencedEvent;
+use raincell_api_types::frames::{Checkpoint, FrameInfo, FramePage, NowcastInfo, SourceInfo};
+use tokio::sync::watch;
+
+use crate::{FrameKey, FrameQuery, NowcastKey, StoreError};
+
+/// When a body may be written over another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriteCondition {
+    /// Never.
+    IfAbsent,
+    /// If the stored one has this content hash.
+    IfMatch(String),
+}
+
+/// What became of a body that was to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Put<T> {
+    /// It is stored now.
+    New(T),
+    /// The same content was there already; nothing has changed.
+    Same(T),
+}
+
+/// A body with what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored<T> {
+    /// What is known of it.
+    pub info: T,
+    /// As it was stored.
+    pub body: Bytes,
+}
+
+/// How much was removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Frames.
+    pub frames: u64,
+    /// Nowcast runs.
+    pub nowcasts: u64,
+    /// Entries of the event log.
+    pub events: u64,
+    /// Posts of the outbox that nobody waits for.
+    pub posts: u64,
+}
+
+/// Keeps frames, nowcast runs, alert states with their outbox, checkpoints, and a log of what happened.
+///
+/// Promises, each with its function in the conformance suite:
+/// - What a call has returned as stored is durable: it survives the end of the process at any later instant.
+/// - Each call takes effect wholly or not at all, also against other processes on the same data.
+/// - Bodies are identified by [`raincell_frame::content_hash`]; storing the same content again changes nothing.
+/// - The log has one event for each stored frame and run and for each post put into the outbox, in the order of their
+///   storing; its sequence only rises, also over restarts and expiry.
+/// - What has expired is invisible at once, and removed later.
+#[async_trait]
+pub trait FrameStore: Debug + Send + Sync {
+    /// Stores a frame.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] or [`StoreError::Precondition`] where the condition forbids it.
+    async fn put_frame(
+        &self,
+        key: &FrameKey,
+        body: Bytes,
+        condition: &WriteCondition,
+        now: Timestamp,
+    ) -> Result<Put<FrameInfo>, StoreError>;
+
+    /// What is known of a frame, without its body.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn frame_info(&self, key: &FrameKey) -> Result<FrameInfo, StoreError>;
+
+    /// A frame with its body.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Corrupt`] where the body is not the one that was stored.
+    async fn frame(&self, key: &FrameKey) -> Result<Stored<FrameInfo>, StoreError>;
+
+    /// A page of frames in ascending order of valid time, then source, then product.
+    ///
+    /// # Errors
+    /// [`StoreError::Key`] for a cursor that no page gave.
+    async fn list_frames(&self, query: &FrameQuery) -> Result<FramePage, StoreError>;
+
+    /// The newest `n` frames by valid time, in ascending order.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn latest_frames(&self, source: &str, product: &str, n: usize) -> Result<Vec<FrameInfo>, StoreError>;
+
+    /// What is stored of each source and product, in the order of their names.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn sources(&self) -> Result<Vec<SourceInfo>, StoreError>;
+
+    /// Stores the products of a run, all or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] or [`StoreError::Precondition`] where the condition forbids it.
+    async fn put_nowcast(
+        &self,
+        key: &NowcastKey,
+        body: Bytes,
+        condition: &WriteCondition,
+        now: Timestamp,
+    ) -> Result<Put<NowcastInfo>, StoreError>;
+
+    /// A run with its body.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Corrupt`] where the body is not the one that was stored.
+    async fn nowcast(&self, key: &NowcastKey) -> Result<Stored<NowcastInfo>, StoreError>;
+
+    /// The newest `n` runs of a source by issue time, in ascending order.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn latest_nowcasts(&self, source: &str, n: usize) -> Result<Vec<NowcastInfo>, StoreError>;
+
+    /// At most `limit` events with a sequence above `sequence`, in rising order.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn events_after(&self, sequence: u64, limit: usize) -> Result<Vec<SequencedEvent>, StoreError>;
+
+    /// The highest sequence given so far, 0 before the first event. Tells subscribers, too, so that calling it now and
+    /// then lets them know of events that other processes have written.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn last_sequence(&self) -> Result<u64, StoreError>;
+
+    /// The highest sequence that this process knows of; changes with each event that it writes.
+    fn subscribe(&self) -> watch::Receiver<u64>;
+
+    /// The state of a watched place; revision 0 and null where none is stored.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn alert_state(&self, place: &str) -> Result<AlertState, StoreError>;
+
+    /// Changes the state of a place, puts posts into the outbox (one that is there under its key stays as it is) and
+    /// logs the event of each new post, in one step.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where the stored revision is not the expected one; nothing has changed then.
+    async fn transition(
+        &self,
+        place: &str,
+        transition: &AlertTransition,
+        now: Timestamp,
+    ) -> Result<AlertState, StoreError>;
+
+    /// At most `limit` posts, oldest first; of one status, or all.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn outbox(&self, status: Option<PostStatus>, limit: usize) -> Result<Vec<OutboxPost>, StoreError>;
+
+    /// Records what became of a try to send a post, and counts it. A post that was sent stays sent.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn record_outcome(&self, key: &str, outcome: &PostOutcome) -> Result<OutboxPost, StoreError>;
+
+    /// A checkpoint by its name.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn checkpoint(&self, name: &str) -> Result<Checkpoint, StoreError>;
+
+    /// Stores a checkpoint; its revision is the one that it was read with, 0 for a new one. Gives it with its new one.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where the stored revision is another one.
+    async fn put_checkpoint(&self, checkpoint: &Checkpoint) -> Result<Checkpoint, StoreError>;
+
+    /// Hides what was stored before `stored_before`: frames, runs, events, and posts that are sent or failed. (By the
+    /// time of storing, not by valid time: archived weather may be shown, too.)
+    ///
+    /// # Errors
+    /// As any call.
+    async fn expire(&self, stored_before: Timestamp, now: Timestamp) -> Result<Removed, StoreError>;
+
+    /// Removes for good what [`Self::expire`] has hidden before `hidden_before`.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn collect(&self, hidden_before: Timestamp) -> Result<Removed, StoreError>;
+}
