@@ -9,6 +9,7 @@ use crate::blocks::{BLOCK_CELLS, BlockState, GROUP_BLOCKS, SIDE};
 use crate::bytes::{Reader, wrong};
 use crate::group::{Ranks, decode_group};
 use crate::header::{FrameHeader, SegmentInfo};
+use crate::predict::Predictor;
 use crate::rans::Decoder;
 use crate::{DecodeError, Frame};
 
@@ -141,7 +142,7 @@ struct BodyReader<'a> {
     checked: Option<usize>,
     group: Option<(usize, usize)>,
     ranks: Vec<Ranks>,
-    wet: u8,
+    predictor: Predictor,
     decoder: Decoder,
 }
 
@@ -153,7 +154,7 @@ impl<'a> BodyReader<'a> {
             checked: None,
             group: None,
             ranks: vec![[0; BLOCK_CELLS]; GROUP_BLOCKS],
-            wet: header.palette.wet(),
+            predictor: Predictor::new(header.palette.wet(), header.weights),
             decoder: header.frequencies.decoder(),
         }
     }
@@ -200,7 +201,7 @@ impl<'a> BodyReader<'a> {
             let expected = format_args!("at most {}", bytes.len().saturating_sub(begin)).to_string();
             return Err(wrong("length of a group", length_at, expected, length));
         };
-        if decode_group(packed, blocks, self.wet, &self.decoder, &mut self.ranks).is_none() {
+        if decode_group(packed, blocks, &self.predictor, &self.decoder, &mut self.ranks).is_none() {
             let found = format_args!("{length} bytes that are not that").to_string();
             let expected = format_args!("{blocks} blocks of {BLOCK_CELLS} cells").to_string();
             return Err(wrong("group of blocks", segment.offset + begin, expected, found));

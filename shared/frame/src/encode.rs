@@ -8,9 +8,10 @@ use crate::blocks::{BLOCK_CELLS, BlockGrid, BlockState, GROUP_BLOCKS, SIDE, Stat
 use crate::group::{Ranks, encode_group};
 use crate::header::{FrameHeader, SegmentInfo, VERSION};
 use crate::palette::Palette;
-use crate::predict::events;
+use crate::predict::Predictor;
 use crate::quantise::{DRY, Quantiser};
-use crate::rans::{Counts, Encoder};
+use crate::rans::{Counts, Encoder, Event};
+use crate::weights::Weights;
 use crate::{EncodeError, Frame, MAX_CELLS, MAX_SEGMENT_BYTES, Quantisation};
 
 /// Encodes a frame, quantised as suits its product ([`Quantisation::of_product`]). Equal frames give equal bytes.
@@ -38,12 +39,18 @@ pub fn encode_quantised(frame: &Frame, quantisation: Quantisation) -> Result<Vec
     let mut survey = survey(&field.rate_mm_h, quantisation)?;
     let palette = Palette::of(&survey.stored);
     let mut counts = Counts::new();
-    for block in &mut survey.stored {
-        palette.rank(block);
-        events(block, palette.wet(), |event| counts.add(event));
+    palette.rank(&mut survey.stored);
+    let weights = Weights::fitted(&survey.stored);
+    let predictor = Predictor::new(palette.wet(), weights);
+    let mut events = Vec::with_capacity(survey.stored.len() * BLOCK_CELLS);
+    for block in &survey.stored {
+        predictor.events(block, |event| {
+            counts.add(event);
+            events.push(event);
+        });
     }
     let frequencies = counts.frequencies();
-    let body = Body::of(&mut survey.stored, palette.wet(), &frequencies.encoder());
+    let body = Body::of(&events, &frequencies.encoder());
     let header = FrameHeader {
         version: VERSION,
         source: frame.source.clone(),
@@ -60,6 +67,7 @@ pub fn encode_quantised(frame: &Frame, quantisation: Quantisation) -> Result<Vec
         header_bytes: 0,
         states: survey.states,
         palette,
+        weights,
         frequencies,
     };
     let mut bytes = header.write()?;
@@ -183,20 +191,20 @@ struct OpenSegment {
 }
 
 impl Body {
-    fn of(stored: &mut [Ranks], wet: u8, encoder: &Encoder) -> Self {
+    fn of(events: &[Event], encoder: &Encoder) -> Self {
         let mut body = Self::default();
         let mut segment = OpenSegment::default();
         let mut packed = Vec::new();
-        for group in stored.chunks_mut(GROUP_BLOCKS) {
+        for group in events.chunks(GROUP_BLOCKS * BLOCK_CELLS) {
             packed.clear();
-            encode_group(group, wet, encoder, &mut packed);
+            encode_group(group, encoder, &mut packed);
             if segment.groups.len() + packed.len() + 4 * (segment.lengths.len() + 1) > MAX_SEGMENT_BYTES {
                 let first_block = segment.first_block + segment.blocks;
                 body.close(std::mem::replace(&mut segment, OpenSegment { first_block, ..OpenSegment::default() }));
             }
             segment.lengths.push(packed.len() as u32);
             segment.groups.extend(&packed);
-            segment.blocks += group.len();
+            segment.blocks += group.len() / BLOCK_CELLS;
         }
         body.close(segment);
         body

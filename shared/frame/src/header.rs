@@ -10,6 +10,7 @@ use crate::bytes::{Reader, put_text, wrong};
 use crate::palette::Palette;
 use crate::predict::STATES;
 use crate::rans::Frequencies;
+use crate::weights::Weights;
 use crate::{DecodeError, EncodeError, MAX_CELLS, MAX_SEGMENT_BYTES, Quantisation};
 
 pub(crate) const MAGIC: [u8; 4] = *b"RCFR";
@@ -50,6 +51,7 @@ pub struct FrameHeader {
     pub header_bytes: usize,
     pub(crate) states: StateRuns,
     pub(crate) palette: Palette,
+    pub(crate) weights: Weights,
     pub(crate) frequencies: Frequencies,
 }
 
@@ -104,6 +106,7 @@ impl FrameHeader {
         self.states.write(&mut bytes);
         if self.stored_blocks > 0 {
             self.palette.write(&mut bytes);
+            self.weights.write(&mut bytes);
             self.frequencies.write(&mut bytes);
         }
         for segment in &self.segments {
@@ -146,12 +149,13 @@ impl FrameHeader {
         let projection = reader.text("projection")?;
         let states = StateRuns::read(&mut reader, blocks)?;
         let stored_blocks = states.count(BlockState::Mixed);
-        let (palette, frequencies) = if stored_blocks > 0 {
+        let (palette, weights, frequencies) = if stored_blocks > 0 {
             let palette = Palette::read(&mut reader)?;
+            let weights = Weights::read(&mut reader)?;
             let frequencies = Frequencies::read(&mut reader, usize::from(palette.wet()) + STATES)?;
-            (palette, frequencies)
+            (palette, weights, frequencies)
         } else {
-            (Palette::default(), Frequencies::none())
+            (Palette::default(), Weights::default(), Frequencies::none())
         };
         let segments = read_segments(&mut reader, segment_count, stored_blocks, header.len() + 4, frame.len())?;
         Ok(Self {
@@ -170,6 +174,7 @@ impl FrameHeader {
             header_bytes: header.len() + 4,
             states,
             palette,
+            weights,
             frequencies,
         })
     }

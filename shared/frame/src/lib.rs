@@ -22,6 +22,7 @@ mod predict;
 mod quantise;
 mod rans;
 mod run;
+mod weights;
 
 use raincell_model::RainField;
 use sha2::{Digest, Sha256};

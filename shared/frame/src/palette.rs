@@ -28,13 +28,13 @@ impl Palette {
     }
 
     /// Turns codes into ranks.
-    pub fn rank(&self, block: &mut Ranks) {
+    pub fn rank(&self, blocks: &mut [Ranks]) {
         let mut ranks = [0; 256];
         ranks[usize::from(NODATA)] = NODATA;
         for (rank, code) in (1..).zip(&self.0) {
             ranks[usize::from(*code)] = rank;
         }
-        for cell in block {
+        for cell in blocks.iter_mut().flatten() {
             *cell = ranks[usize::from(*cell)];
         }
     }
@@ -82,7 +82,7 @@ mod tests {
         palette.write(&mut bytes);
         let read = Palette::read(&mut Reader::new(&bytes)).unwrap();
         assert_eq!((read.wet(), &read.0), (2, &vec![9, 254]));
-        read.rank(&mut block);
+        read.rank(std::slice::from_mut(&mut block));
         assert_eq!(block[..5], [NODATA, 1, 2, 1, DRY]);
     }
 }

@@ -148,11 +148,11 @@ impl Frequencies {
 pub(crate) struct Encoder(Vec<[(u32, u32); 256]>);
 
 impl Encoder {
-    /// The words of a row of events: the state, upper half first, then what it sheds.
-    pub fn encode(&self, events: &[Event], words: &mut Vec<u16>) {
+    /// The words of a row of events, which comes last event first: the state, upper half first, then what it sheds.
+    pub fn encode<'a>(&self, backwards: impl Iterator<Item = &'a Event>, words: &mut Vec<u16>) {
         let begin = words.len();
         let mut state = LOW;
-        for event in events.iter().rev() {
+        for event in backwards {
             let (frequency, start) = self.0[event.context()][event.symbol()];
             if u64::from(state) >= u64::from(frequency) << (32 - SCALE_BITS) {
                 words.push(state as u16);
@@ -233,7 +233,7 @@ mod tests {
         let read = Frequencies::read(&mut Reader::new(&table), 256).unwrap();
         assert_eq!(read, frequencies);
         let mut words = Vec::new();
-        frequencies.encoder().encode(&events, &mut words);
+        frequencies.encoder().encode(events.iter().rev(), &mut words);
         assert!(words.len() * 16 < events.len() * 3, "{} words", words.len());
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let (decoder, mut lane) = (read.decoder(), Lane::new(&bytes));

@@ -37,11 +37,11 @@ mod tests {
     fn heights_and_distances_are_those_of_wradlib() {
         // `wradlib.georef.bin_altitude` and `bin_distance` of wradlib 2.9.6 with re = 6371 km.
         for (range, elevation, antenna, height, distance) in [
-            (50_000.0, 0.5, 230.0, 813.4539, 49_993.5974),
-            (100_000.0, 0.5, 230.0, 1691.1166, 99_978.5973),
-            (250_000.0, 1.3, 0.0, 9345.4715, 249_696.9424),
-            (460_000.0, 0.48, 1000.0, 17_291.4292, 459_273.1543),
-            (80_000.0, 19.5, 320.0, 27_358.2123, 75_170.2078),
+            (50_000.0, 0.5, 230.0, 813.4539, 49993.5974),
+            (100_000.0, 0.5, 230.0, 1691.1166, 99978.5973),
+            (250_000.0, 1.3, 0.0, 9345.4715, 249696.9424),
+            (460_000.0, 0.48, 1000.0, 17291.4292, 459273.1543),
+            (80_000.0, 19.5, 320.0, 27358.2123, 75170.2078),
         ] {
             assert!((height_m(range, elevation, antenna) - height).abs() < 1e-3);
             assert!((ground_distance_m(range, elevation, antenna) - distance).abs() < 1e-3);
