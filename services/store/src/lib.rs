@@ -1,1 +1,115 @@
-//! The one service that remembers: frames, nowcasts, alert states.
+//! The one service that remembers: frames, nowcast runs, alert states with their outbox, checkpoints, and the log of
+//! what happened, over HTTP with a bearer token.
+//!
+//! The only process with the database open; all others ask it. What it answers with 200 or 201 is durable.
+
+mod alerts;
+mod answers;
+mod checkpoints;
+mod config;
+mod events;
+mod frames;
+mod nowcasts;
+mod parameters;
+mod rain;
+mod retention;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use axum::{Router, middleware};
+use raincell_api_types::health::Condition;
+use raincell_frame_store::{FrameStore, SqliteStore};
+use raincell_service_runtime::auth::{BearerToken, require_bearer};
+use raincell_service_runtime::{Health, Problem, Runtime, http};
+use tokio::net::TcpListener;
+
+pub use config::Config;
+
+/// What every handler has.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) store: Arc<dyn FrameStore>,
+    pub(crate) runtime: Runtime,
+}
+
+/// Serves until the runtime is shut down.
+///
+/// # Errors
+/// When the database cannot be opened, or the server itself fails.
+pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+    make_folder_of(&config.database)?;
+    let store =
+        SqliteStore::open(&config.database).await.with_context(|| format!("database {}", config.database.display()))?;
+    let app = App { store: Arc::new(store), runtime: runtime.clone() };
+    let health = Health::new("store");
+    health.set("database", Condition::Ok, "opened");
+    tracing::info!(database = %config.database.display(), "store opened");
+    let watching = tokio::spawn(watch_log(app.clone(), health.clone(), config.event_poll_ms));
+    let retaining = tokio::spawn(retention::keep(app.clone(), config.clone()));
+    let served = http::serve("store", listener, router(app, &health, &config), runtime.shutdown.clone()).await;
+    // The server may have failed while nobody asked it to stop.
+    runtime.shutdown.cancel();
+    watching.await.context("the watch of the event log")?;
+    retaining.await.context("the retention job")?;
+    served
+}
+
+/// All paths: the three without token, and those that want it.
+fn router(app: App, health: &Health, config: &Config) -> Router {
+    let paths = Router::new()
+        .route("/v1/frames", get(frames::list))
+        .route("/v1/frames/latest", get(frames::latest))
+        .route("/v1/frames/{source}/{product}/{valid_time}", get(frames::get).put(frames::put))
+        .route("/v1/sources", get(frames::sources))
+        .route("/v1/rain", get(rain::series))
+        .route("/v1/nowcasts", get(nowcasts::list))
+        .route("/v1/nowcasts/latest", get(nowcasts::latest))
+        .route("/v1/nowcasts/{source}/{issue_time}", get(nowcasts::get).put(nowcasts::put))
+        .route("/v1/events", get(events::stream))
+        .route("/v1/alerts/states/{place}", get(alerts::state).put(alerts::transition))
+        .route("/v1/alerts/outbox", get(alerts::outbox))
+        .route("/v1/alerts/outbox/{key}", axum::routing::put(alerts::record))
+        .route("/v1/checkpoints/{*name}", get(checkpoints::get).put(checkpoints::put))
+        .layer(DefaultBodyLimit::max(config.body_limit_mb as usize * (1 << 20)))
+        .layer(middleware::from_fn_with_state(BearerToken::new(&config.token), require_bearer))
+        .with_state(app);
+    paths.merge(health.routes()).fallback(|| async { Problem::not_found("there is no such path here") })
+}
+
+/// Looks for events that other processes have written, and sees by it whether the database still answers.
+async fn watch_log(app: App, health: Health, poll_ms: u32) {
+    let poll = Duration::from_millis(poll_ms.into());
+    let mut sound = true;
+    loop {
+        match app.store.last_sequence().await {
+            Ok(_) if sound => {}
+            Ok(_) => health.set("database", Condition::Ok, "answers again"),
+            Err(error) => {
+                if sound {
+                    tracing::error!(%error, "the database does not answer");
+                }
+                health.set("database", Condition::Down, error.to_string());
+            }
+        }
+        sound = health.readiness().condition == Condition::Ok;
+        // On the wall: how fast a listener is told has nothing to do with the clock of the weather.
+        tokio::select! {
+            () = tokio::time::sleep(poll) => {}
+            () = app.runtime.shutdown.cancelled() => return,
+        }
+    }
+}
+
+fn make_folder_of(database: &Path) -> anyhow::Result<()> {
+    match database.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,3 +1,7 @@
 //! The `raincell-store` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    raincell_service_runtime::service_main(raincell_store::run)
+}

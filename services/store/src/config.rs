@@ -1,0 +1,73 @@
+//! Configuration of the store service.
+
+use std::path::PathBuf;
+
+use raincell_service_runtime::ServiceConfig;
+use serde::Deserialize;
+
+/// A shorter token is easily guessed.
+const SHORTEST_TOKEN: usize = 8;
+
+/// The `[store]` section; `config.default.toml` explains each key.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where it listens.
+    pub bind: String,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// What every request must carry.
+    pub token: String,
+    /// How long things are kept, hours since they were stored.
+    pub retention_hours: u32,
+    /// How long they stay hidden before they are removed, hours.
+    pub tombstone_hours: u32,
+    /// How often to look for what has expired, minutes.
+    pub retention_interval_minutes: u32,
+    /// The largest body, MiB.
+    pub body_limit_mb: u32,
+    /// How often to look for events of other processes, milliseconds.
+    pub event_poll_ms: u32,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the token.
+        f.debug_struct("Config").field("bind", &self.bind).field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+impl ServiceConfig for Config {
+    const SECTION: &'static str = "store";
+    const DEFAULTS: &'static str = include_str!("../config.default.toml");
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut expect = |good: bool, problem: String| {
+            if !good {
+                problems.push(problem);
+            }
+        };
+        expect(
+            self.token.len() >= SHORTEST_TOKEN,
+            format!("token has {} characters, expected at least {SHORTEST_TOKEN}", self.token.len()),
+        );
+        let printable = self.token.bytes().all(|b| b.is_ascii_graphic());
+        expect(printable, "token holds characters other than printable ASCII".into());
+        expect(!self.database.as_os_str().is_empty(), "database is empty, expected a path".into());
+        for (key, value, most) in [
+            ("retention_hours", self.retention_hours, 24 * 366),
+            ("tombstone_hours", self.tombstone_hours, 24 * 366),
+            ("retention_interval_minutes", self.retention_interval_minutes, 24 * 60),
+            ("body_limit_mb", self.body_limit_mb, 4096),
+            ("event_poll_ms", self.event_poll_ms, 60_000),
+        ] {
+            expect((1..=most).contains(&value), format!("{key} is {value}, expected 1 to {most}"));
+        }
+        problems
+    }
+
+    fn bind(&self) -> &str {
+        &self.bind
+    }
+}
