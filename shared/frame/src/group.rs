@@ -57,7 +57,7 @@ pub(crate) fn decode_group(
 fn decode_four(blocks: &mut [Ranks; LANES], lanes: &mut [Lane<'_>; LANES], predictor: &Predictor, decoder: &Decoder) {
     for column in 0..SIDE {
         for (block, lane) in blocks.iter_mut().zip(lanes.iter_mut()) {
-            let (context, predicted) = predictor.first_row(block, column);
+            let (context, predicted) = Predictor::first_row(block, column);
             block[column] = predictor.rank_of(decoder.next(lane, context), predicted);
         }
     }
@@ -73,7 +73,7 @@ fn decode_four(blocks: &mut [Ranks; LANES], lanes: &mut [Lane<'_>; LANES], predi
 
 fn decode_one(block: &mut Ranks, lane: &mut Lane<'_>, predictor: &Predictor, decoder: &Decoder) {
     for column in 0..SIDE {
-        let (context, predicted) = predictor.first_row(block, column);
+        let (context, predicted) = Predictor::first_row(block, column);
         block[column] = predictor.rank_of(decoder.next(lane, context), predicted);
     }
     for row in 1..SIDE {

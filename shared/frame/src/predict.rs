@@ -71,7 +71,7 @@ impl Predictor {
 
     /// [`Self::look`] for a cell of the first row of a block, which only has a left neighbour.
     #[inline]
-    pub fn first_row(&self, ranks: &Ranks, column: usize) -> (usize, u8) {
+    pub fn first_row(ranks: &Ranks, column: usize) -> (usize, u8) {
         match if column == 0 { DRY } else { ranks[column - 1] } {
             DRY => (0, 1),
             NODATA => (1, 1),
@@ -93,7 +93,7 @@ impl Predictor {
     /// The events of a block in order.
     pub fn events(&self, ranks: &Ranks, mut event: impl FnMut(Event)) {
         for column in 0..SIDE {
-            let (context, predicted) = self.first_row(ranks, column);
+            let (context, predicted) = Self::first_row(ranks, column);
             event(Event::new(context, self.symbol_of(ranks[column], predicted)));
         }
         for row in 1..SIDE {

@@ -158,7 +158,7 @@ impl Encoder {
                 words.push(state as u16);
                 state >>= 16;
             }
-            state = (state / frequency << SCALE_BITS) + state % frequency + start;
+            state = ((state / frequency) << SCALE_BITS) + state % frequency + start;
         }
         words.extend([state as u16, (state >> 16) as u16]);
         words[begin..].reverse();
