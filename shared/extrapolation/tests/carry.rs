@@ -15,7 +15,9 @@ fn trajectories(u: f32, v: f32, minutes: &[f32]) -> Trajectories {
     motion.u.fill(u);
     motion.v.fill(v);
     let mut trajectories = Trajectories::new(&motion).unwrap();
-    minutes.iter().for_each(|m| trajectories.advance(*m));
+    for m in minutes {
+        trajectories.advance(*m);
+    }
     trajectories
 }
 

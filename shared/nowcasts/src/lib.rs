@@ -5,9 +5,13 @@
 //! Every method takes the newest field's valid time as its issue time and knows nothing later.
 
 mod extrapolation;
+mod matching;
 mod method;
 mod persistence;
+mod scale_persistence;
+mod scales;
 
 pub use extrapolation::Extrapolation;
 pub use method::{DEFAULT_METHOD, LeadTimes, METHODS, Nowcast, NowcastError, NowcastMethod, Timings, method};
 pub use persistence::Persistence;
+pub use scale_persistence::ScalePersistence;

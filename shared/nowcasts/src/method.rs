@@ -6,18 +6,19 @@ use raincell_model::{MotionField, RainField};
 use raincell_motion::MotionError;
 use thiserror::Error;
 
-use crate::{Extrapolation, Persistence};
+use crate::{Extrapolation, Persistence, ScalePersistence};
 
 /// Names of all methods, for usage texts.
-pub const METHODS: [&str; 2] = ["persistence", "extrapolation"];
+pub const METHODS: [&str; 3] = ["persistence", "extrapolation", "scale-persistence"];
 /// The method to use when nobody asks for another.
-pub const DEFAULT_METHOD: &str = "extrapolation";
+pub const DEFAULT_METHOD: &str = "scale-persistence";
 
 /// The method of a name, `None` for a name not in [`METHODS`].
 pub fn method(name: &str) -> Option<Box<dyn NowcastMethod>> {
     match name {
         "persistence" => Some(Box::new(Persistence)),
         "extrapolation" => Some(Box::new(Extrapolation::default())),
+        "scale-persistence" => Some(Box::new(ScalePersistence::default())),
         _ => None,
     }
 }

@@ -63,7 +63,9 @@ fn no_rain_in_no_rain_out_and_unknown_stays_unknown() {
     for name in METHODS {
         for value in [0.0, f32::NAN] {
             let mut fields = past(&[-10.0, -5.0, 0.0]);
-            fields.iter_mut().for_each(|f| f.rate_mm_h.fill(value));
+            for field in &mut fields {
+                field.rate_mm_h.fill(value);
+            }
             let nowcast = method(name).unwrap().run(&fields, &LEADS).unwrap();
             let kept = |rate: &f32| *rate == value || (rate.is_nan() && value.is_nan());
             assert!(nowcast.fields.iter().all(|f| f.rate_mm_h.iter().all(kept)), "{name} of {value}");

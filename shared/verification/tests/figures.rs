@@ -11,10 +11,10 @@ const COLUMNS: usize = 37;
 /// Blobs of 0 to 9 mm/h in eighths, with unknown cells strewn in and a band of them at the right edge.
 fn field(k: usize) -> Array2<f32> {
     Array2::from_shape_fn((ROWS, COLUMNS), |(r, c)| {
-        if (r * COLUMNS + c + k * 5) % 41 == 0 || c + k >= COLUMNS {
+        if (r * COLUMNS + c + k * 5).is_multiple_of(41) || c + k >= COLUMNS {
             return f32::NAN;
         }
-        if ((r + k) / 8 + (c + 2 * k) / 9) % 3 == 0 {
+        if ((r + k) / 8 + (c + 2 * k) / 9).is_multiple_of(3) {
             return 0.0;
         }
         let n = (r * r * 3 + c * c * 5 + r * c * 7 + k * 11) % 97;
@@ -24,7 +24,9 @@ fn field(k: usize) -> Array2<f32> {
 
 fn pool(ks: &[usize]) -> Pool {
     let mut pool = Pool::default();
-    ks.iter().for_each(|k| pool.add(&field(k + 1), &field(*k)).unwrap());
+    for k in ks {
+        pool.add(&field(k + 1), &field(*k)).unwrap();
+    }
     pool
 }
 
