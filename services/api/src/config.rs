@@ -8,7 +8,7 @@ use raincell_service_runtime::ServiceConfig;
 use serde::Deserialize;
 
 /// Configuration of the service.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Address and port to listen on.
@@ -68,6 +68,13 @@ pub struct RateLimit {
     pub requests_per_minute: NonZeroU32,
     /// At once.
     pub burst: NonZeroU32,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the token.
+        f.debug_struct("Config").field("bind", &self.bind).field("store_url", &self.store_url).finish_non_exhaustive()
+    }
 }
 
 impl Config {

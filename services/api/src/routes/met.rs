@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn an_hour_is_summed_only_when_all_of_it_is_known() {
-        assert_eq!(first_hour_mm(&[Some(1.2); 25]), Some(1.2));
+        assert_eq!(first_hour_mm(&[Some(1.5); 25]), Some(1.5));
         let mut rates = [Some(1.2); 25];
         rates[12] = None;
         assert_eq!(first_hour_mm(&rates), None);

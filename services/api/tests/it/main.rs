@@ -1,0 +1,9 @@
+//! The service over real HTTP, beside a real store, on a small storm whose every arrival is known.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod compatible;
+mod documents;
+mod points;
+mod resilience;
+mod scene;
+mod tiles;
