@@ -27,7 +27,8 @@ pub(crate) async fn keep(app: App, config: Config) {
 /// One round: what was hidden, and what was removed.
 async fn once(app: &App, config: &Config) -> Result<(Removed, Removed), StoreError> {
     let now = app.runtime.clock.now();
-    let before = |hours: u32| now.saturating_sub(SignedDuration::from_hours(hours.into())).unwrap_or(jiff::Timestamp::MIN);
+    let before =
+        |hours: u32| now.saturating_sub(SignedDuration::from_hours(hours.into())).unwrap_or(jiff::Timestamp::MIN);
     let expired = app.store.expire(before(config.retention_hours), now).await?;
     let collected = app.store.collect(before(config.tombstone_hours)).await?;
     Ok((expired, collected))

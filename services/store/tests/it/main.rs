@@ -1,0 +1,8 @@
+//! The store over real HTTP: in this process on port 0, and as the real binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod alerts;
+mod events;
+mod frames;
+mod process;
+mod server;
