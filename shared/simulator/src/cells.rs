@@ -31,9 +31,8 @@ const FARTHEST_KM: f64 = 80.0;
 /// A part of the plane in stream coordinates, as of now.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
-    /// Its middle, km along the flow and to the left of it.
-    pub along_km: f64,
-    pub left_km: f64,
+    /// Its middle, km (along the flow, to the left of it).
+    pub middle_km: (f64, f64),
     /// Half its side, km.
     pub radius_km: f64,
 }
@@ -93,8 +92,8 @@ impl Cells {
         for block in oldest..=newest {
             // The activity of the time of birth decides, so that no cell comes or goes but by its own life.
             let activity = activity(block as f64 * BLOCK_HOURS);
-            for along in blocks(window.along_km - drift_km) {
-                for left in blocks(window.left_km) {
+            for along in blocks(window.middle_km.0 - drift_km) {
+                for left in blocks(window.middle_km.1) {
                     let middle = ((along as f64 + 0.5) * BLOCK_KM + drift_km, (left as f64 + 0.5) * BLOCK_KM);
                     let share = activity(middle.0 as f32, middle.1 as f32);
                     let mut rng = stream(seed, Purpose::Cells, &[along, left, block]);
@@ -210,14 +209,14 @@ mod tests {
         assert!((life_cycle(0.35) - 1.0).abs() < 1e-4);
     }
 
-    const EVERYWHERE: Window = Window { along_km: 0.0, left_km: 0.0, radius_km: 330.0 };
+    const EVERYWHERE: Window = Window { middle_km: (0.0, 0.0), radius_km: 330.0 };
 
     #[test]
     fn a_narrow_window_shows_the_same_cells_as_a_wide_one() {
         let cells = |window: Window| Cells::at(7, 0.5, 1000.0, 50_000.0, window, |_| move |_, _| 1.0);
         let wide = cells(EVERYWHERE);
         for (along, left) in [(0.0, 0.0), (-133.0, 71.0), (250.0, -199.0), (17.0, 90.0)] {
-            let narrow = cells(Window { along_km: f64::from(along), left_km: f64::from(left), radius_km: 0.0 });
+            let narrow = cells(Window { middle_km: (f64::from(along), f64::from(left)), radius_km: 0.0 });
             assert!(narrow.cells.len() < wide.cells.len() / 3);
             let core = |cells: &Cells| cells.rain(cells.near(along, left), along + 5.0, left - 5.0).core_mm_h;
             assert_eq!(core(&wide), core(&narrow));

@@ -120,7 +120,7 @@ impl Weather {
 
     /// The weather at one instant, for asking at many places.
     pub fn scene(&self, time: Timestamp) -> Scene<'_> {
-        self.scene_in(Window { along_km: 0.0, left_km: 0.0, radius_km: REACH_KM }, time)
+        self.scene_in(Window { middle_km: (0.0, 0.0), radius_km: REACH_KM }, time)
     }
 
     /// The scene, complete only within a window.
@@ -151,8 +151,8 @@ impl Weather {
 
     /// Rain rate, mm/h, at a position in km east and north of the site.
     pub fn rain_rate(&self, x_km: f64, y_km: f64, time: Timestamp) -> f32 {
-        let (along_km, left_km) = self.flow.stream_coordinates(x_km, y_km);
-        self.scene_in(Window { along_km, left_km, radius_km: 0.0 }, time).rain(x_km, y_km).rate_mm_h
+        let here = Window { middle_km: self.flow.stream_coordinates(x_km, y_km), radius_km: 0.0 };
+        self.scene_in(here, time).rain(x_km, y_km).rate_mm_h
     }
 
     /// Rain rate, mm/h, at a place; `None` where the weather does not reach.

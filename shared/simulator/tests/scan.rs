@@ -51,7 +51,7 @@ fn gridded_back_the_lowest_sweep_agrees_with_the_truth_where_it_rains() {
             Some(dbz) => {
                 // The truth at the gate itself: a kilometre further it may rain twice as hard.
                 let azimuth = (ray as f64 + 0.5).to_radians();
-                let ground_km = (gate as f64 + 0.5) / 2.0;
+                let ground_km = (gate as f64 + 0.5) * 0.5;
                 let there = scene.rain(ground_km * azimuth.sin(), ground_km * azimuth.cos()).rate_mm_h;
                 if there > 0.3 {
                     ratios.push(rate_of(dbz) / f64::from(there));
@@ -126,7 +126,7 @@ fn rain_has_a_high_correlation_and_moves_towards_and_away_as_the_flow_does() {
         let (Some(speed), Some(rho)) = (sample.as_value(), rhohv[(ray, gate)].as_value()) else { continue };
         if rain_alone && rho > 0.85 {
             let (sin, cos) = (ray as f64 + 0.5).to_radians().sin_cos();
-            let range_km = (gate as f64 + 0.5) / 2.0;
+            let range_km = (gate as f64 + 0.5) * 0.5;
             let (u, v) = weather.flow_at(range_km * sin, range_km * cos);
             // The wind grows with height by five percent a kilometre.
             assert!((f64::from(speed) - (u * sin + v * cos)).abs() < 5.0);
@@ -154,7 +154,7 @@ fn a_second_radar_sees_the_same_storm_in_its_own_place() {
         let (Some(dbz), Some(rho)) = (dbz[(ray, gate)].as_value(), rhohv[(ray, gate)].as_value()) else { continue };
         if rho > 0.85 && rate_of(dbz) > 0.5 {
             let (sin, cos) = (ray as f64 + 0.5).to_radians().sin_cos();
-            let range_km = (gate as f64 + 0.5) / 2.0;
+            let range_km = (gate as f64 + 0.5) * 0.5;
             let (lat, lon) = geo.lat_lon_of(1.0 - range_km * cos, 1.0 + range_km * sin).unwrap();
             let (x, y) = weather.position_km(lat, lon).unwrap();
             let ratio = rate_of(dbz) / f64::from(scene.rain(x, y).rate_mm_h);

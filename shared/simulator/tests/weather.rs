@@ -72,7 +72,7 @@ fn weather_goes_on_for_days_with_realistic_amounts() {
 fn rain_neither_appears_nor_vanishes_from_one_minute_to_the_next() {
     let weather = Weather::new(9, &DEMO_SITE, Preset::Mixed);
     let flow = weather.flow_at(0.0, 0.0);
-    let (mut most, mut previous) = (0.0_f32, None);
+    let (mut most, mut previous) = (0.0_f32, None::<f32>);
     // Along with the flow, so that what changes is growth and decay alone.
     for quarter in 0..1200 {
         let time = start() + SignedDuration::from_secs(15 * quarter);
@@ -82,7 +82,7 @@ fn rain_neither_appears_nor_vanishes_from_one_minute_to_the_next() {
         );
         let rate = weather.rain_rate(x, y, time);
         if let Some(previous) = previous.filter(|_| quarter % 200 != 0) {
-            most = most.max((rate - previous as f32).abs());
+            most = most.max((rate - previous).abs());
         }
         previous = Some(rate);
     }
