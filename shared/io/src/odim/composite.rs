@@ -141,7 +141,10 @@ fn read_grid(place: &Attributes, (height, width): (usize, usize)) -> Result<Grid
             return Err(ReadErrorKind::Missing { field: place.path_of("UL_lat"), expected: "the upper left corner" });
         }
     };
-    Ok(Grid { left, top, cell_width, cell_height, ..unit })
+    // Corners in degrees come back as metres with a nanometre or a metre of noise; a thousandth of a cell is finer than
+    // any radar, and equal grids stay equal.
+    let snap = |edge: f64, cell: f64| (edge / cell * 1000.0).round() / 1000.0 * cell;
+    Ok(Grid { left: snap(left, cell_width), top: snap(top, cell_height), cell_width, cell_height, ..unit })
 }
 
 /// Size of a cell in the unit of the projection: as declared (kilometres become metres), or from the corners; an error

@@ -63,7 +63,8 @@ fn read_site(what: &Attributes, place: &Attributes) -> Result<RadarSite, ReadErr
     })?;
     let site = RadarSite {
         id,
-        name: source.get("PLC").map(str::to_owned),
+        // Names in Latin-1 arrive with their umlauts lost; no name is better than half a one.
+        name: source.get("PLC").filter(|name| !name.contains(char::REPLACEMENT_CHARACTER)).map(str::to_owned),
         lat_deg: place.require_number("lat", "latitude in degrees")?,
         lon_deg: place.require_number("lon", "longitude in degrees")?,
         height_m: place.number("height")?.unwrap_or(0.0),
