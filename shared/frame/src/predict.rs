@@ -112,7 +112,8 @@ impl Predictor {
             NODATA => 1,
             _ => {
                 let wet = i32::from(self.wet);
-                let ahead = (i32::from(rank) - i32::from(predicted)).rem_euclid(wet);
+                let ahead = i32::from(rank) - i32::from(predicted);
+                let ahead = if ahead < 0 { ahead + wet } else { ahead };
                 (if 2 * ahead < wet { 2 * ahead } else { 2 * (wet - ahead) - 1 }) as u8 + STATES as u8
             }
         }

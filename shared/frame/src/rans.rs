@@ -123,7 +123,11 @@ impl Frequencies {
             frequencies.map(|frequency| {
                 let start = next;
                 next += frequency;
-                (frequency, start)
+                Slots {
+                    frequency,
+                    start,
+                    reciprocal: u64::MAX / u64::from(frequency.max(1)) + u64::from(frequency > 1),
+                }
             })
         });
         Encoder(starts.collect())
@@ -144,8 +148,27 @@ impl Frequencies {
     }
 }
 
-/// (frequency, start) of each symbol by context.
-pub(crate) struct Encoder(Vec<[(u32, u32); 256]>);
+/// The slots of a symbol.
+#[derive(Clone, Copy)]
+struct Slots {
+    frequency: u32,
+    start: u32,
+    /// 2⁶⁴ divided by the frequency, rounded up: multiplying by it divides any `u32` exactly (Lemire et al. 2019).
+    reciprocal: u64,
+}
+
+impl Slots {
+    #[inline]
+    fn divide(&self, state: u32) -> u32 {
+        if self.frequency == 1 {
+            return state;
+        }
+        ((u128::from(state) * u128::from(self.reciprocal)) >> 64) as u32
+    }
+}
+
+/// The slots of each symbol by context.
+pub(crate) struct Encoder(Vec<[Slots; 256]>);
 
 impl Encoder {
     /// The words of a row of events, which comes last event first: the state, upper half first, then what it sheds.
@@ -153,12 +176,13 @@ impl Encoder {
         let begin = words.len();
         let mut state = LOW;
         for event in backwards {
-            let (frequency, start) = self.0[event.context()][event.symbol()];
-            if u64::from(state) >= u64::from(frequency) << (32 - SCALE_BITS) {
+            let slots = &self.0[event.context()][event.symbol()];
+            if u64::from(state) >= u64::from(slots.frequency) << (32 - SCALE_BITS) {
                 words.push(state as u16);
                 state >>= 16;
             }
-            state = ((state / frequency) << SCALE_BITS) + state % frequency + start;
+            let quotient = slots.divide(state);
+            state = (quotient << SCALE_BITS) + (state - quotient * slots.frequency) + slots.start;
         }
         words.extend([state as u16, (state >> 16) as u16]);
         words[begin..].reverse();

@@ -11,7 +11,7 @@ const ONE: i32 = 4096;
 /// The offset is kept in steps of 1/64.
 const OFFSET_SHARE: i32 = 64;
 /// Every so many rows of a block are looked at.
-const ROW_STEP: usize = 3;
+const ROW_STEP: usize = 5;
 /// Unknowns: four neighbours and the offset.
 const TERMS: usize = 5;
 /// With fewer cells than this a fit says little.
@@ -46,6 +46,12 @@ impl Weights {
         for block in blocks {
             for row in (1..SIDE).step_by(ROW_STEP) {
                 add_row(block, row, &mut sums);
+            }
+        }
+        // The equations are symmetric: only their upper half was added up.
+        for row in 1..TERMS {
+            for column in 0..row {
+                sums[row][column] = sums[column][row];
             }
         }
         if sums[TERMS - 1][TERMS - 1] < LEAST_CELLS {
@@ -86,8 +92,8 @@ fn add_row(block: &Ranks, row: usize, sums: &mut [[i64; TERMS + 1]; TERMS]) {
             continue;
         }
         let terms = [terms[0], terms[1], terms[2], terms[3], 1, terms[4]].map(i64::from);
-        for (sums, factor) in sums.iter_mut().zip(terms) {
-            for (sum, term) in sums.iter_mut().zip(terms) {
+        for (first, (sums, factor)) in sums.iter_mut().zip(terms).enumerate() {
+            for (sum, term) in sums[first..].iter_mut().zip(&terms[first..]) {
                 *sum += factor * term;
             }
         }
