@@ -1,3 +1,40 @@
-//! The `raincell` command.
+//! The `raincell` command: work on files, and all five services in one process.
 
-fn main() {}
+mod cli;
+mod commands;
+mod frames_folder;
+mod house;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+/// What a command comes to: everything done, or some input failed and the rest is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    AllDone,
+    SomeFailed,
+}
+
+fn main() -> ExitCode {
+    raincell_service_runtime::config::read_dotenv();
+    let result = match Cli::parse().command {
+        Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Up(arguments) => commands::up::run(&arguments),
+        Command::Prepare(arguments) => commands::prepare::run(&arguments),
+        Command::Hindcast(arguments) => commands::hindcast::run(&arguments),
+        Command::Render(arguments) => commands::render::run(&arguments),
+        Command::Inspect(arguments) => commands::inspect::run(&arguments),
+    };
+    match result {
+        Ok(Outcome::AllDone) => ExitCode::SUCCESS,
+        Ok(Outcome::SomeFailed) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("raincell: {error:#}");
+            let wrong_usage = error.is::<cli::UsageError>() || error.is::<raincell_service_runtime::ConfigError>();
+            if wrong_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use thiserror::Error;
+
+/// Rain-radar nowcasting: raw scans in, forecasts, maps and posts out.
+#[derive(Debug, Parser)]
+#[command(name = "raincell", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Everything in one process on simulated storms
+    Demo(DemoArguments),
+    /// All five services in one process on real sources
+    Up(UpArguments),
+    /// Decode, clean and grid raw scans: a frame file (ODIM_H5 COMP, RATE) a scan
+    Prepare(PrepareArguments),
+    /// Nowcast from a folder of frames as it would have been at a past time
+    Hindcast(HindcastArguments),
+    /// Draw frames or a nowcast as an animated GIF or a PNG
+    Render(RenderArguments),
+    /// Say what is in a raw file, or what exactly is wrong with it
+    Inspect(InspectArguments),
+}
+
+/// A command line that is well-formed and still cannot be followed: exit code 2.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+#[derive(Args, Debug)]
+pub struct DemoArguments {
+    /// Port of the map and the public HTTP; 0 for any free one
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Where raw files, database and posts go; a temporary folder by default
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// How many times as fast as real time the demo's clock runs
+    #[arg(long, default_value_t = 1.0, value_parser = positive)]
+    pub speed: f64,
+    /// Seed of the simulated weather
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+}
+
+#[derive(Args, Debug)]
+pub struct UpArguments {
+    /// TOML file with a section for each service
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct PrepareArguments {
+    /// Raw files, or folders of real-time chunks
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Where frame files go
+    #[arg(long)]
+    pub out: PathBuf,
+    /// TOML file; the recipe of its first source is used
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct HindcastArguments {
+    /// Folder of ODIM_H5 COMP files (RATE, ACRR or DBZH)
+    #[arg(long)]
+    pub frames: PathBuf,
+    /// Issue time (UTC); later frames are not looked at
+    #[arg(long, value_parser = compact_time, value_name = "YYYYMMDDHHMM")]
+    pub at: Timestamp,
+    /// Steps ahead, each as long as the step between the frames
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=288))]
+    pub steps: u16,
+    /// Nowcast method
+    #[arg(long, default_value = raincell_nowcasts::DEFAULT_METHOD)]
+    pub method: String,
+    /// Ensemble members (the ensemble is not built yet: anything but 0 is refused)
+    #[arg(long, default_value_t = 0)]
+    pub members: u16,
+    /// Seed of the ensemble
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// CF-netCDF file to write
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct RenderArguments {
+    /// Folder of ODIM_H5 COMP files
+    #[arg(long, conflicts_with = "nowcast", required_unless_present = "nowcast")]
+    pub frames: Option<PathBuf>,
+    /// Nowcast as `raincell hindcast` writes it
+    #[arg(long)]
+    pub nowcast: Option<PathBuf>,
+    /// `X.gif` for all times, `X.png` for the last one
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct InspectArguments {
+    /// Raw file
+    pub file: PathBuf,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 1000.0 => Ok(value),
+        _ => Err("expected a number above 0 and up to 1000".into()),
+    }
+}
+
+fn compact_time(text: &str) -> Result<Timestamp, String> {
+    let wrong = |_| format!("`{text}` is no UTC time like 201505151645");
+    let time = DateTime::strptime("%Y%m%d%H%M", text).map_err(wrong)?;
+    Ok(time.to_zoned(jiff::tz::TimeZone::UTC).map_err(wrong)?.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_compact_time_is_utc() {
+        assert_eq!(compact_time("201505151645"), Ok("2015-05-15T16:45:00Z".parse().unwrap()));
+        assert!(compact_time("2015-05-15").unwrap_err().contains("2015-05-15"));
+    }
+}

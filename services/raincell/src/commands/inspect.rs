@@ -1,0 +1,19 @@
+//! `raincell inspect`: what is in a raw file, or what exactly is wrong with it.
+
+use anyhow::Context;
+
+use crate::Outcome;
+use crate::cli::InspectArguments;
+
+/// Prints the report, or the error.
+pub fn run(arguments: &InspectArguments) -> anyhow::Result<Outcome> {
+    let name = arguments.file.display().to_string();
+    let bytes = std::fs::read(&arguments.file).with_context(|| name.clone())?;
+    let report = raincell_io::inspect(&bytes, &name)?;
+    if arguments.json {
+        println!("{}", report.to_json());
+    } else {
+        println!("{report}");
+    }
+    Ok(Outcome::AllDone)
+}

@@ -1,0 +1,8 @@
+//! One module a subcommand: each has `run(&arguments)`.
+
+pub mod demo;
+pub mod hindcast;
+pub mod inspect;
+pub mod prepare;
+pub mod render;
+pub mod up;
