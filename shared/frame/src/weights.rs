@@ -48,16 +48,13 @@ impl Weights {
                 add_row(block, row, &mut sums);
             }
         }
-        // The equations are symmetric: only their upper half was added up.
-        for row in 1..TERMS {
-            for column in 0..row {
-                sums[row][column] = sums[column][row];
-            }
-        }
         if sums[TERMS - 1][TERMS - 1] < LEAST_CELLS {
             return Self::default();
         }
-        let Some(solution) = solve(sums.map(|row| row.map(|sum| sum as f64))) else {
+        // The equations are symmetric: only their upper half was added up.
+        let sum = |row: usize, column: usize| sums[row.min(column)][row.max(column)] as f64;
+        let equations = std::array::from_fn(|row| std::array::from_fn(|column| sum(row, column)));
+        let Some(solution) = solve(equations) else {
             return Self::default();
         };
         let mut weights = [0; TERMS];
