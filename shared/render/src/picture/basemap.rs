@@ -7,7 +7,7 @@ use super::text::{Fonts, paint};
 use super::theme::{BORDER, COAST, LABEL, LAND, MARKER, Rgb, SEA, mix, sheer, solid};
 use super::{AnimationRequest, Layout};
 use crate::mercator::{Window, to_unit};
-use crate::world::{BoundingBox, Polyline, World, world};
+use crate::world::{BoundingBox, LonLat, Polyline, world};
 
 /// Pixels beyond the edge of the map that are still drawn, so that no edge shows.
 const MARGIN: f32 = 8.0;
@@ -27,12 +27,14 @@ pub(super) fn paint_basemap(request: &AnimationRequest<'_>, layout: &Layout, fon
     let (world, area) = (world(), area_of(window));
     let mut ground = Pixmap::new(width, height)?;
     ground.fill(solid(SEA));
-    fill_land(&mut ground, window, world, area);
+    fill_rings(&mut ground, window, world.land_in(area), LAND);
+    fill_rings(&mut ground, window, world.lakes_in(area), SEA);
     let under = ground.pixels().iter().map(|p| [p.red(), p.green(), p.blue()]).collect();
 
     let mut over = Pixmap::new(width, height)?;
     let scale = layout.scale;
     stroke(&mut over, window, world.land_in(area), sheer(COAST, 0.85), 1.1 * scale);
+    stroke(&mut over, window, world.lakes_in(area), sheer(COAST, 0.6), 0.8 * scale);
     stroke(&mut over, window, world.lines_in(area), sheer(BORDER, 0.8), 1.3 * scale);
     if !layout.bare {
         let mut placer = Placer::new(width as f32, height as f32);
@@ -54,8 +56,8 @@ fn area_of(window: &Window) -> BoundingBox {
 }
 
 /// A line in pixels, once for each turn of the world on which it may touch the window.
-fn in_pixels(window: &Window, line: &Polyline) -> Vec<Vec<(f32, f32)>> {
-    let points: Vec<(f64, f64)> = line.points.iter().map(|p| to_unit(f64::from(p[1]), f64::from(p[0]))).collect();
+fn in_pixels(window: &Window, line: &[LonLat]) -> Vec<Vec<(f32, f32)>> {
+    let points: Vec<(f64, f64)> = line.iter().map(|p| to_unit(f64::from(p[1]), f64::from(p[0]))).collect();
     let (west, east) = points.iter().fold((f64::MAX, f64::MIN), |(low, high), p| (low.min(p.0), high.max(p.0)));
     let reach = window.pixel * f64::from(MARGIN);
     let touches = |turn: &f64| {
@@ -70,10 +72,10 @@ fn in_pixels(window: &Window, line: &Polyline) -> Vec<Vec<(f32, f32)>> {
     [-1.0, 0.0, 1.0].into_iter().filter(touches).map(pixels).collect()
 }
 
-fn fill_land(canvas: &mut Pixmap, window: &Window, world: &World, area: BoundingBox) {
+fn fill_rings<'a>(canvas: &mut Pixmap, window: &Window, rings: impl Iterator<Item = &'a Polyline>, color: Rgb) {
     let mut builder = PathBuilder::new();
-    for ring in world.land_in(area) {
-        for points in in_pixels(window, ring) {
+    for ring in rings {
+        for points in in_pixels(window, &ring.unwrapped()) {
             let clipped = clip(points, window);
             if clipped.len() >= 3 {
                 builder.move_to(clipped[0].0, clipped[0].1);
@@ -83,7 +85,7 @@ fn fill_land(canvas: &mut Pixmap, window: &Window, world: &World, area: Bounding
         }
     }
     if let Some(path) = builder.finish() {
-        canvas.fill_path(&path, &paint(solid(LAND)), FillRule::EvenOdd, Transform::identity(), None);
+        canvas.fill_path(&path, &paint(solid(color)), FillRule::EvenOdd, Transform::identity(), None);
     }
 }
 
@@ -124,7 +126,8 @@ fn stroke<'a>(
     let mut builder = PathBuilder::new();
     let (right, bottom) = (window.width as f32 + MARGIN, window.height as f32 + MARGIN);
     for line in lines {
-        for points in in_pixels(window, line) {
+        let line = line.unwrapped();
+        for points in in_pixels(window, &line) {
             let mut drawing = false;
             for (i, pair) in points.windows(2).enumerate() {
                 let (a, b) = (pair[0], pair[1]);
@@ -133,7 +136,7 @@ fn stroke<'a>(
                     || (a.0 > right && b.0 > right)
                     || (a.1 > bottom && b.1 > bottom);
                 // Land is cut at the date line, which is no coast.
-                let seam = line.points[i][0].abs() > 179.99 && line.points[i + 1][0].abs() > 179.99;
+                let seam = line[i][0].abs() > 179.99 && line[i][0] == line[i + 1][0];
                 if apart || seam {
                     drawing = false;
                     continue;

@@ -51,7 +51,8 @@ pub(super) fn decode(packed: &[u8]) -> Option<World> {
     if bytes.take(8)? != b"RCWORLD1" {
         return None;
     }
-    let arcs = read_arcs(&mut bytes)?;
+    let grid = Quantisation::read(&mut bytes)?;
+    let arcs = grid.lines(&mut bytes)?;
     let land = (0..bytes.count()?).map(|_| read_ring(&mut bytes, &arcs)).collect::<Option<_>>()?;
     let mut arc = 0;
     let borders = (0..bytes.count()?)
@@ -60,24 +61,36 @@ pub(super) fn decode(packed: &[u8]) -> Option<World> {
             arcs.get(arc).cloned().map(Polyline::new)
         })
         .collect::<Option<_>>()?;
-    Some(World { land, borders, places: read_places(&mut bytes)? })
+    let lakes = grid.lines(&mut bytes)?.into_iter().map(Polyline::new).collect();
+    Some(World { land, lakes, borders, places: read_places(&mut bytes)? })
 }
 
-fn read_arcs(bytes: &mut Bytes<'_>) -> Option<Vec<Vec<LonLat>>> {
-    let (scale_lon, scale_lat) = (bytes.f64()?, bytes.f64()?);
-    let (zero_lon, zero_lat) = (bytes.f64()?, bytes.f64()?);
-    let (mut x, mut y) = (0_i64, 0_i64);
-    (0..bytes.count()?)
-        .map(|_| {
-            (0..bytes.count()?)
-                .map(|_| {
-                    x += bytes.signed()?;
-                    y += bytes.signed()?;
-                    Some([(zero_lon + x as f64 * scale_lon) as f32, (zero_lat + y as f64 * scale_lat) as f32])
-                })
-                .collect()
-        })
-        .collect()
+/// The grid that positions are counted on.
+struct Quantisation {
+    scale_lon: f64,
+    scale_lat: f64,
+    zero_lon: f64,
+    zero_lat: f64,
+}
+
+impl Quantisation {
+    fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
+        let (scale_lon, scale_lat) = (bytes.f64()?, bytes.f64()?);
+        let (zero_lon, zero_lat) = (bytes.f64()?, bytes.f64()?);
+        Some(Self { scale_lon, scale_lat, zero_lon, zero_lat })
+    }
+
+    /// Lines as chains of steps, each line beginning where the one before ended.
+    fn lines(&self, bytes: &mut Bytes<'_>) -> Option<Vec<Vec<LonLat>>> {
+        let (mut x, mut y) = (0_i64, 0_i64);
+        let mut point = |bytes: &mut Bytes<'_>| {
+            x = x.checked_add(bytes.signed()?)?;
+            y = y.checked_add(bytes.signed()?)?;
+            let (lon, lat) = (self.zero_lon + x as f64 * self.scale_lon, self.zero_lat + y as f64 * self.scale_lat);
+            Some([lon as f32, lat as f32])
+        };
+        (0..bytes.count()?).map(|_| (0..bytes.count()?).map(|_| point(bytes)).collect()).collect()
+    }
 }
 
 /// A ring is a chain of arcs, each beginning where the one before ended.

@@ -10,20 +10,12 @@ impl World {
     /// Lines are simplified to `tolerance_deg` (Douglas–Peucker) and rings smaller than that are left out; coordinates
     /// have three decimals. With 0.015 the text has some 1.6 MB, which gzip shrinks to a third.
     pub fn geojson_land(&self, tolerance_deg: f32) -> String {
-        let coordinates = Coordinates::new(tolerance_deg);
-        let mut polygons = String::new();
-        for (outer, holes) in with_holes(&self.land) {
-            let Some(ring) = coordinates.ring(outer) else { continue };
-            let separator = if polygons.is_empty() { "" } else { "," };
-            let _ = write!(polygons, "{separator}[{ring}");
-            for hole in holes {
-                if let Some(ring) = coordinates.ring(hole) {
-                    let _ = write!(polygons, ",{ring}");
-                }
-            }
-            polygons.push(']');
-        }
-        feature("MultiPolygon", &polygons)
+        polygons(&self.land, tolerance_deg)
+    }
+
+    /// Lakes as one GeoJSON Feature with a MultiPolygon, simplified like [`Self::geojson_land`].
+    pub fn geojson_lakes(&self, tolerance_deg: f32) -> String {
+        polygons(&self.lakes, tolerance_deg)
     }
 
     /// Country borders as one GeoJSON Feature with a MultiLineString, simplified like [`Self::geojson_land`].
@@ -54,6 +46,24 @@ impl World {
     }
 }
 
+/// Rings as one Feature with a MultiPolygon.
+fn polygons(rings: &[Polyline], tolerance_deg: f32) -> String {
+    let coordinates = Coordinates::new(tolerance_deg);
+    let mut polygons = String::new();
+    for (outer, holes) in with_holes(rings) {
+        let Some(ring) = coordinates.ring(outer) else { continue };
+        let separator = if polygons.is_empty() { "" } else { "," };
+        let _ = write!(polygons, "{separator}[{ring}");
+        for hole in holes {
+            if let Some(ring) = coordinates.ring(hole) {
+                let _ = write!(polygons, ",{ring}");
+            }
+        }
+        polygons.push(']');
+    }
+    feature("MultiPolygon", &polygons)
+}
+
 fn feature(kind: &str, coordinates: &str) -> String {
     format!(r#"{{"type":"Feature","properties":{{}},"geometry":{{"type":"{kind}","coordinates":[{coordinates}]}}}}"#)
 }
@@ -68,7 +78,7 @@ fn with_holes(rings: &[Polyline]) -> Vec<(&Polyline, Vec<&Polyline>)> {
     let mut polygons: Vec<(&Polyline, Vec<&Polyline>)> = Vec::new();
     for ring in rings {
         match polygons.last_mut() {
-            Some((_, holes)) if signed_area(&ring.points) > 0.0 => holes.push(ring),
+            Some((_, holes)) if signed_area(&ring.unwrapped()) > 0.0 => holes.push(ring),
             _ => polygons.push((ring, Vec::new())),
         }
     }
@@ -113,7 +123,8 @@ impl Coordinates {
         if width.max(height) < self.tolerance_deg {
             return None;
         }
-        let points: Vec<LonLat> = ring.points.iter().rev().copied().collect();
+        let mut points = ring.unwrapped();
+        points.reverse();
         (simplified(&points, self.tolerance_deg).len() >= 4).then(|| self.line(&points))
     }
 }
@@ -157,7 +168,12 @@ mod tests {
 
     #[test]
     fn the_world_as_geojson_is_small_and_well_formed() {
-        for text in [world().geojson_land(0.015), world().geojson_borders(0.01), world().geojson_places(12_000)] {
+        for text in [
+            world().geojson_land(0.015),
+            world().geojson_lakes(0.01),
+            world().geojson_borders(0.01),
+            world().geojson_places(12_000),
+        ] {
             assert!(text.len() < 2_000_000, "{} bytes", text.len());
             serde_json::from_str::<serde_json::Value>(&text).unwrap();
         }

@@ -1,6 +1,6 @@
 //! Coastlines, country borders and places of the world, for the map page and the animations alike.
 //!
-//! The data lies in the binary, 1.2 MB packed, and is decoded once when first asked for. `data/README.md` says where it
+//! The data lies in the binary, 1.5 MB packed, and is decoded once when first asked for. `data/README.md` says where it
 //! comes from; [`MAP_CREDIT`] is to be shown with whatever is drawn from it.
 
 mod format;
@@ -69,6 +69,26 @@ impl Polyline {
         }
         Self { points, west_east, south_north }
     }
+
+    /// Its points without the jump where it crosses the date line: from there on longitudes go beyond ±180. A ring around
+    /// the South Pole is closed along latitude −90.
+    pub fn unwrapped(&self) -> Vec<LonLat> {
+        let mut points: Vec<LonLat> = Vec::with_capacity(self.points.len() + 3);
+        let mut turn = 0.0;
+        for &[lon, lat] in &self.points {
+            if let Some(&[last, _]) = points.last() {
+                turn -= ((lon + turn - last) / 360.0).round() * 360.0;
+            }
+            points.push([lon + turn, lat]);
+        }
+        let ring = self.points.len() > 2 && self.points.first() == self.points.last();
+        if let (true, Some(&first), Some(&last)) = (ring, points.first(), points.last())
+            && (last[0] - first[0]).abs() > 180.0
+        {
+            points.extend([[last[0], -90.0], [first[0], -90.0], first]);
+        }
+        points
+    }
 }
 
 /// A populated place.
@@ -91,6 +111,9 @@ pub struct Place {
 pub struct World {
     /// Outlines of land, to be filled by the even-odd rule; a hole is a ring like any other.
     pub land: Vec<Polyline>,
+    /// Shores of lakes of 4 km and more, to be filled by the even-odd rule on top of land; an island is a ring like any
+    /// other.
+    pub lakes: Vec<Polyline>,
     /// Borders between two countries on land.
     pub borders: Vec<Polyline>,
     /// Places of 3,000 inhabitants and more, the largest first.
@@ -109,6 +132,11 @@ impl World {
     /// Outlines of land that may reach into a box.
     pub fn land_in(&self, area: BoundingBox) -> impl Iterator<Item = &Polyline> {
         self.land.iter().filter(move |line| area.meets(line))
+    }
+
+    /// Shores of lakes that may reach into a box.
+    pub fn lakes_in(&self, area: BoundingBox) -> impl Iterator<Item = &Polyline> {
+        self.lakes.iter().filter(move |line| area.meets(line))
     }
 
     /// Country borders that may reach into a box.
@@ -156,7 +184,8 @@ mod tests {
     fn the_embedded_world_decodes_whole() {
         let world = format::decode(PACKED).unwrap();
         assert!(world.land.len() > 3000 && world.borders.len() > 300 && world.places.len() > 50_000);
-        for line in world.land.iter().chain(&world.borders) {
+        assert!(world.lakes.len() > 1000);
+        for line in world.land.iter().chain(&world.lakes).chain(&world.borders) {
             assert!(line.points.len() >= 2);
             assert!(line.points.iter().all(|p| (-180.01..=180.01).contains(&p[0]) && (-90.0..=90.0).contains(&p[1])));
         }
@@ -165,11 +194,23 @@ mod tests {
     }
 
     #[test]
+    fn rings_across_the_date_line_have_no_jump_once_unwrapped() {
+        for ring in &world().land {
+            let points = ring.unwrapped();
+            assert_eq!(points.first(), points.last());
+            let around_the_pole = points.iter().any(|p| p[1] == -90.0);
+            assert!(around_the_pole || points.windows(2).all(|pair| (pair[0][0] - pair[1][0]).abs() <= 180.0));
+        }
+        assert!(world().land.iter().any(|ring| ring.unwrapped().iter().any(|p| p[0].abs() > 181.0)));
+    }
+
+    #[test]
     fn the_largest_places_of_a_box_come_first() {
         let names: Vec<&str> = world().places_in(SWITZERLAND, 4).iter().map(|p| p.name.as_str()).collect();
         assert!(names.contains(&"Zürich") && names.contains(&"Genève"), "{names:?}");
         assert!(world().lines_in(SWITZERLAND).count() >= 4);
         assert!(world().land_in(SWITZERLAND).count() >= 1);
+        assert!(world().lakes_in(SWITZERLAND).count() >= 4);
     }
 
     #[test]
