@@ -13,7 +13,7 @@ use crate::length::weighted_length;
 const LONGEST_NAME: usize = 60;
 
 /// Configuration of the alert service; `config.default.toml` says what each key means.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// False: only the health paths are served.
@@ -68,6 +68,16 @@ pub struct PlaceConfig {
     /// IANA time zone of the times in posts.
     #[serde(default = "default_time_zone")]
     pub time_zone: String,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the token.
+        f.debug_struct("Config")
+            .field("store_url", &self.store_url)
+            .field("places", &self.places)
+            .finish_non_exhaustive()
+    }
 }
 
 fn default_radius_km() -> f64 {

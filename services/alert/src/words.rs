@@ -90,22 +90,22 @@ mod tests {
 
     #[test]
     fn each_event_has_its_words_in_local_time() {
-        let say = |kind| text("Harbour Town", &news(kind), &amsterdam(), "Radar: demo.");
+        let say = |kind| text("Harbour Town", &news(kind), &amsterdam(), "Radar: demo");
         assert_eq!(
             say(RainEventKind::Coming),
-            "Rain coming to Harbour Town: starts about 14:35, heavy (12 mm/h), until about 15:10. Radar: demo."
+            "Rain coming to Harbour Town: starts about 14:35, heavy (12 mm/h), until about 15:10. Radar: demo"
         );
         assert_eq!(
             say(RainEventKind::Begun),
-            "Rain has begun at Harbour Town (seen at 14:35): heavy (12 mm/h), until about 15:10. Radar: demo."
+            "Rain has begun at Harbour Town (seen at 14:35): heavy (12 mm/h), until about 15:10. Radar: demo"
         );
         assert_eq!(
             say(RainEventKind::Ended),
-            "Rain has ended at Harbour Town about 14:35. Strongest: 12 mm/h. Radar: demo."
+            "Rain has ended at Harbour Town about 14:35. Strongest: 12 mm/h. Radar: demo"
         );
         assert_eq!(
             say(RainEventKind::FalseAlarm),
-            "All clear for Harbour Town: the rain expected about 14:35 did not come. Radar: demo."
+            "All clear for Harbour Town: the rain expected about 14:35 did not come. Radar: demo"
         );
     }
 
