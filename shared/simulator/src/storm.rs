@@ -86,8 +86,8 @@ impl Weather {
     }
 
     /// The weather of the demonstration: at `start` a squall line is on its way to the first of [`DEMO_PLACES`]. It
-    /// reaches the place 30 to 45 minutes later with more than 5 mm/h, after at least three dry hours, is over it within about
-    /// an hour and a half, and leaves it dry for half an hour. Around and after it goes the weather of
+    /// reaches the place 30 to 45 minutes later with more than 5 mm/h, after at least three dry hours, is over it for
+    /// about an hour, and leaves it dry for at least 25 minutes. Around and after it goes the weather of
     /// [`Preset::Mixed`].
     ///
     /// Everything counts from `start`: the story is the same at whatever time it begins.
