@@ -118,7 +118,7 @@ export async function createMap(container, bounds) {
   map.addControl(new NavigationControl({ showCompass: false }), "top-right");
   map.addControl(new ScaleControl(), "top-right");
   map.addControl(new AttributionControl({ compact: matchMedia("(max-width: 640px)").matches, customAttribution: CREDIT }), "bottom-right");
-  map.on("styleimagemissing", (event) => drawName(map, event.id));
+  map.setMissingStyleImageResolver((id) => drawName(map, id));
   onThemeChange(() => paintAgain(map));
   await new Promise((resolve) => map.once("style.load", resolve));
   return map;
