@@ -15,8 +15,8 @@ const ARRIVAL_MIN: Range<f64> = 34.0..41.0;
 /// The depth of the convective line and the end of the rain behind it, km behind the leading edge.
 const LINE_KM: f32 = 11.0;
 const TAIL_KM: f32 = 46.0;
-/// The dry stretch around it is an ellipse: where its middle lies ahead of the leading edge, and its half axes along and
-/// across the flow, km. On the place's path it is dry for sure from 85 km behind the leading edge to 240 km ahead.
+/// The dry stretch around it is an ellipse: where its middle lies ahead of the leading edge, and its half axes along
+/// and across the flow, km. On the place's path it is dry for sure from 85 km behind the leading edge to 240 km ahead.
 const DRY_MIDDLE_KM: f32 = 77.0;
 const DRY_ALONG_KM: f32 = 212.0;
 const DRY_ACROSS_KM: f32 = 72.0;
