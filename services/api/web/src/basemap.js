@@ -121,5 +121,9 @@ export async function createMap(container, bounds) {
   map.setMissingStyleImageResolver((id) => drawName(map, id));
   onThemeChange(() => paintAgain(map));
   await new Promise((resolve) => map.once("style.load", resolve));
+  // On a phone the credits wait behind their button instead of covering the legend.
+  const credits = container.querySelector(".maplibregl-ctrl-attrib.maplibregl-compact");
+  credits?.classList.remove("maplibregl-compact-show");
+  credits?.removeAttribute("open");
   return map;
 }
