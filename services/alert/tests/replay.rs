@@ -50,7 +50,7 @@ fn read(path: &Path) -> RainField {
 /// News of each place, in order.
 fn replay(paths: &[PathBuf], rules: &Rules) -> Vec<Vec<News>> {
     let method = method(DEFAULT_METHOD).unwrap();
-    let leads = LeadTimes { step_min: 5.0, count: 24 };
+    let leads = LeadTimes { step_min: 5.0, count: 14 };
     let mut states = vec![PlaceState::default(); PLACES.len()];
     let mut news = vec![Vec::new(); PLACES.len()];
     let mut past: Vec<RainField> = Vec::new();
@@ -108,4 +108,6 @@ fn warnings_of_a_real_event_come_true_in_time() {
     }
     errors.sort_unstable();
     println!("hits {hits}, false alarms {false_alarms}, unwarned {unwarned}, start errors {errors:?} min");
+    assert!(hits > 0 && false_alarms <= hits, "hits {hits}, false alarms {false_alarms}");
+    assert!(errors[errors.len() / 2] <= 10, "start errors {errors:?} min");
 }

@@ -71,7 +71,8 @@ impl Drop for World {
 impl World {
     pub async fn new(now: Timestamp) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let overrides = format!("[store]\ndatabase = {:?}\ntoken = {TOKEN:?}\n", folder.path().join("store.db"));
+        let overrides =
+            format!("[store]\ndatabase = '{}'\ntoken = {TOKEN:?}\n", folder.path().join("store.db").display());
         let store_config = config::load_with::<raincell_store::Config>(None, &overrides).unwrap();
         let listener = http::bind("127.0.0.1:0").await.unwrap();
         let store_url = format!("http://{}", listener.local_addr().unwrap());
@@ -90,10 +91,10 @@ impl World {
     /// The configuration of the service as a TOML file has it.
     pub fn toml(&self, more: &str) -> String {
         format!(
-            "[alert]\nbind = '127.0.0.1:0'\nstore_url = {:?}\nstore_token = {TOKEN:?}\nposts_folder = {:?}\n{more}\n\
+            "[alert]\nbind = '127.0.0.1:0'\nstore_url = {:?}\nstore_token = {TOKEN:?}\nposts_folder = '{}'\n{more}\n\
              [[alert.places]]\nname = 'Harbour Town'\nlat = {LAT}\nlon = {LON}\ntime_zone = 'Europe/Amsterdam'\n",
             self.store_url,
-            self.posts_folder()
+            self.posts_folder().display()
         )
     }
 
