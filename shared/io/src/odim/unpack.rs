@@ -75,8 +75,27 @@ pub(crate) fn shape_within(
         // A chunk is decompressed whole, so that its claimed size must be as believable as that of the array.
         let cells = chunk.iter().fold(element, |product, edge| product.saturating_mul(*edge));
         limits::check_inflation(&format!("{field} chunk"), usize::try_from(cells).unwrap_or(usize::MAX), file_bytes)?;
+        check_chunks(&field, data, file_bytes)?;
     }
     Ok((rows, columns))
+}
+
+/// Every chunk must lie within the file: the HDF5 reader makes room for what the index claims before it looks.
+fn check_chunks(field: &str, data: &Dataset, file_bytes: usize) -> Result<(), ReadErrorKind> {
+    for chunk in data.chunks().map_err(|e| hdf5_error(field, &e))? {
+        let end = chunk.address.saturating_add(chunk.storage_size);
+        if end > file_bytes as u64 {
+            let what = "chunk of an HDF5 dataset";
+            let left = (file_bytes as u64).saturating_sub(chunk.address);
+            return Err(ReadErrorKind::Truncated {
+                what,
+                offset: chunk.address as usize,
+                expected: chunk.storage_size as usize,
+                found: left as usize,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Reads and unpacks a dataset whose shape has been checked.
