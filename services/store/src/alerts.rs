@@ -11,14 +11,14 @@ use raincell_service_runtime::Problem;
 use serde::de::DeserializeOwned;
 
 use crate::App;
-use crate::answers::refusal;
+use crate::answers::Refusal;
 use crate::parameters::Parameters;
 
 /// The most posts in one listing.
 const LONGEST_LIST: usize = 1000;
 
-pub(crate) async fn state(State(app): State<App>, Path(place): Path<String>) -> Result<Response, Response> {
-    Ok(Json(app.store.alert_state(&place).await.map_err(refusal)?).into_response())
+pub(crate) async fn state(State(app): State<App>, Path(place): Path<String>) -> Result<Response, Refusal> {
+    Ok(Json(app.store.alert_state(&place).await?).into_response())
 }
 
 /// 409 carries the state that is stored, to compute the change anew from.
@@ -26,7 +26,7 @@ pub(crate) async fn transition(
     State(app): State<App>,
     Path(place): Path<String>,
     body: Bytes,
-) -> Result<Response, Response> {
+) -> Result<Response, Refusal> {
     let transition: AlertTransition = json_body(&body)?;
     match app.store.transition(&place, &transition, app.runtime.clock.now()).await {
         Ok(state) => {
@@ -36,14 +36,14 @@ pub(crate) async fn transition(
             Ok(Json(state).into_response())
         }
         Err(StoreError::Stale { .. }) => {
-            let stored = app.store.alert_state(&place).await.map_err(refusal)?;
+            let stored = app.store.alert_state(&place).await?;
             Ok((StatusCode::CONFLICT, Json(stored)).into_response())
         }
-        Err(error) => Err(refusal(error)),
+        Err(error) => Err(error.into()),
     }
 }
 
-pub(crate) async fn outbox(State(app): State<App>, parameters: Parameters) -> Result<Response, Response> {
+pub(crate) async fn outbox(State(app): State<App>, parameters: Parameters) -> Result<Response, Refusal> {
     let status = match parameters.text("status") {
         None => None,
         Some("pending") => Some(PostStatus::Pending),
@@ -51,21 +51,21 @@ pub(crate) async fn outbox(State(app): State<App>, parameters: Parameters) -> Re
         Some("failed") => Some(PostStatus::Failed),
         Some(other) => {
             let problem = Problem::bad_parameter("status", format!("status is {other:?}"), "pending, sent or failed");
-            return Err(problem.into_response());
+            return Err(problem.into());
         }
     };
-    Ok(Json(app.store.outbox(status, LONGEST_LIST).await.map_err(refusal)?).into_response())
+    Ok(Json(app.store.outbox(status, LONGEST_LIST).await?).into_response())
 }
 
-pub(crate) async fn record(State(app): State<App>, Path(key): Path<String>, body: Bytes) -> Result<Response, Response> {
+pub(crate) async fn record(State(app): State<App>, Path(key): Path<String>, body: Bytes) -> Result<Response, Refusal> {
     let outcome: PostOutcome = json_body(&body)?;
-    Ok(Json(app.store.record_outcome(&key, &outcome).await.map_err(refusal)?).into_response())
+    Ok(Json(app.store.record_outcome(&key, &outcome).await?).into_response())
 }
 
 /// Read by hand, so that what is wrong with it is told as a problem like all others.
-pub(crate) fn json_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Response> {
+pub(crate) fn json_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| {
         let detail = format!("the body cannot be read: {error}");
-        Problem::bad_parameter("body", detail, "the JSON shape of this path").into_response()
+        Problem::bad_parameter("body", detail, "the JSON shape of this path").into()
     })
 }

@@ -6,13 +6,49 @@ use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use raincell_frame_store::{Put, StoreError, Stored, WriteCondition};
+use raincell_frame_store::{KeyError, Put, StoreError, Stored, WriteCondition};
 use raincell_service_runtime::Problem;
 use serde::Serialize;
 
+/// Why a request gets no answer of its own.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The store did not do it.
+    Store(StoreError),
+    /// The request is wrong.
+    Problem(Box<Problem>),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<KeyError> for Refusal {
+    fn from(error: KeyError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Store(error) => store_refusal(&error),
+            Self::Problem(problem) => problem.into_response(),
+        }
+    }
+}
+
 /// The one place where an error of the store becomes an answer.
-pub(crate) fn refusal(error: StoreError) -> Response {
-    match &error {
+fn store_refusal(error: &StoreError) -> Response {
+    match error {
         StoreError::NotFound { .. } => Problem::not_found(error.to_string()).into_response(),
         StoreError::Conflict { stored, .. } => {
             with_etag(Problem::conflict(error.to_string()).into_response(), Some(stored))

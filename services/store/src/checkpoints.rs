@@ -10,25 +10,25 @@ use raincell_frame_store::StoreError;
 
 use crate::App;
 use crate::alerts::json_body;
-use crate::answers::{expect_same, refusal};
+use crate::answers::{Refusal, expect_same};
 
-pub(crate) async fn get(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Response> {
-    Ok(Json(app.store.checkpoint(&name).await.map_err(refusal)?).into_response())
+pub(crate) async fn get(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Refusal> {
+    Ok(Json(app.store.checkpoint(&name).await?).into_response())
 }
 
 /// 409 carries the checkpoint that is stored; one that is not there has revision 0 and null.
-pub(crate) async fn put(State(app): State<App>, Path(name): Path<String>, body: Bytes) -> Result<Response, Response> {
+pub(crate) async fn put(State(app): State<App>, Path(name): Path<String>, body: Bytes) -> Result<Response, Refusal> {
     let checkpoint: Checkpoint = json_body(&body)?;
-    expect_same("name", &name, &checkpoint.name).map_err(IntoResponse::into_response)?;
+    expect_same("name", &name, &checkpoint.name)?;
     match app.store.put_checkpoint(&checkpoint).await {
         Ok(stored) => Ok(Json(stored).into_response()),
         Err(StoreError::Stale { .. }) => {
             let stored = match app.store.checkpoint(&name).await {
                 Err(StoreError::NotFound { .. }) => Checkpoint { name, revision: 0, value: serde_json::Value::Null },
-                other => other.map_err(refusal)?,
+                other => other?,
             };
             Ok((StatusCode::CONFLICT, Json(stored)).into_response())
         }
-        Err(error) => Err(refusal(error)),
+        Err(error) => Err(error.into()),
     }
 }

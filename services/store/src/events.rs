@@ -15,7 +15,7 @@ use raincell_service_runtime::Problem;
 use tokio::sync::watch;
 
 use crate::App;
-use crate::answers::refusal;
+use crate::answers::Refusal;
 use crate::parameters::Parameters;
 
 /// How often a comment keeps a silent connection alive.
@@ -29,10 +29,10 @@ pub(crate) async fn stream(
     State(app): State<App>,
     parameters: Parameters,
     headers: HeaderMap,
-) -> Result<Response, Response> {
-    let asked = asked_for(&parameters, &headers).map_err(IntoResponse::into_response)?;
+) -> Result<Response, Refusal> {
+    let asked = asked_for(&parameters, &headers)?;
     let head = app.store.subscribe();
-    let newest = app.store.last_sequence().await.map_err(refusal)?;
+    let newest = app.store.last_sequence().await?;
     let after = match asked {
         None => newest,
         // A number from another database: all that is here is news.

@@ -11,7 +11,7 @@ use raincell_frame_store::{FrameKey, FrameQuery, Put};
 use raincell_service_runtime::Problem;
 
 use crate::App;
-use crate::answers::{body_answer, expect_media_type, expect_same, put_answer, refusal, write_condition};
+use crate::answers::{Refusal, body_answer, expect_media_type, expect_same, put_answer, write_condition};
 use crate::parameters::{Parameters, time_in};
 
 /// The most frames in one page.
@@ -25,13 +25,13 @@ pub(crate) async fn put(
     Path(path): FramePath,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Response, Response> {
+) -> Result<Response, Refusal> {
     let key = key_of(&path)?;
-    expect_media_type(&headers, MEDIA_TYPE).map_err(IntoResponse::into_response)?;
-    let condition = write_condition(&headers).map_err(IntoResponse::into_response)?;
-    validate(&key, &body).map_err(IntoResponse::into_response)?;
+    expect_media_type(&headers, MEDIA_TYPE)?;
+    let condition = write_condition(&headers)?;
+    validate(&key, &body)?;
     let size = body.len() as u64;
-    let put = app.store.put_frame(&key, body, &condition, app.runtime.clock.now()).await.map_err(refusal)?;
+    let put = app.store.put_frame(&key, body, &condition, app.runtime.clock.now()).await?;
     if let Put::New(info) = &put {
         metrics::counter!("raincell_frames_stored_total", "source" => info.source.clone()).increment(1);
         metrics::counter!("raincell_frame_bytes_stored_total", "source" => info.source.clone()).increment(size);
@@ -50,7 +50,7 @@ fn validate(key: &FrameKey, body: &[u8]) -> Result<(), Problem> {
 }
 
 /// Bits that fell over on the way here are still the sender's to send again; later they would be lost.
-fn expect_whole(header: &FrameHeader, body: &[u8]) -> Result<(), Problem> {
+pub(crate) fn expect_whole(header: &FrameHeader, body: &[u8]) -> Result<(), Problem> {
     for (number, segment) in header.segments.iter().enumerate() {
         let bytes = body.get(segment.offset..segment.offset + segment.length).unwrap_or_default();
         let found = crc32fast::hash(bytes);
@@ -73,19 +73,19 @@ pub(crate) async fn get(
     State(app): State<App>,
     Path(path): FramePath,
     headers: HeaderMap,
-) -> Result<Response, Response> {
-    let stored = app.store.frame(&key_of(&path)?).await.map_err(refusal)?;
+) -> Result<Response, Refusal> {
+    let stored = app.store.frame(&key_of(&path)?).await?;
     Ok(body_answer(stored, MEDIA_TYPE, &headers))
 }
 
-fn key_of((source, product, valid_time): &(String, String, String)) -> Result<FrameKey, Response> {
-    let valid_time = time_in("valid_time", valid_time).map_err(IntoResponse::into_response)?;
-    FrameKey::new(source, product, valid_time).map_err(|e| refusal(e.into()))
+fn key_of((source, product, valid_time): &(String, String, String)) -> Result<FrameKey, Refusal> {
+    let valid_time = time_in("valid_time", valid_time)?;
+    Ok(FrameKey::new(source, product, valid_time)?)
 }
 
-pub(crate) async fn list(State(app): State<App>, parameters: Parameters) -> Result<Response, Response> {
-    let query = query_of(&parameters).map_err(IntoResponse::into_response)?;
-    Ok(Json(app.store.list_frames(&query).await.map_err(refusal)?).into_response())
+pub(crate) async fn list(State(app): State<App>, parameters: Parameters) -> Result<Response, Refusal> {
+    let query = query_of(&parameters)?;
+    Ok(Json(app.store.list_frames(&query).await?).into_response())
 }
 
 fn query_of(parameters: &Parameters) -> Result<FrameQuery, Problem> {
@@ -99,16 +99,13 @@ fn query_of(parameters: &Parameters) -> Result<FrameQuery, Problem> {
     })
 }
 
-pub(crate) async fn latest(State(app): State<App>, parameters: Parameters) -> Result<Response, Response> {
-    let wanted = || {
-        let n = parameters.number("n", &(1..=LARGEST_PAGE))?.unwrap_or(1);
-        Ok((parameters.required("source")?, parameters.text("product").unwrap_or("rate"), n))
-    };
-    let (source, product, n) = wanted().map_err(|e: Problem| e.into_response())?;
-    let frames = app.store.latest_frames(source, product, n).await.map_err(refusal)?;
+pub(crate) async fn latest(State(app): State<App>, parameters: Parameters) -> Result<Response, Refusal> {
+    let n = parameters.number("n", &(1..=LARGEST_PAGE))?.unwrap_or(1);
+    let (source, product) = (parameters.required("source")?, parameters.text("product").unwrap_or("rate"));
+    let frames = app.store.latest_frames(source, product, n).await?;
     Ok(Json(FramePage { frames, next_cursor: None }).into_response())
 }
 
-pub(crate) async fn sources(State(app): State<App>) -> Result<Response, Response> {
-    Ok(Json(app.store.sources().await.map_err(refusal)?).into_response())
+pub(crate) async fn sources(State(app): State<App>) -> Result<Response, Refusal> {
+    Ok(Json(app.store.sources().await?).into_response())
 }

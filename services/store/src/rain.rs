@@ -14,60 +14,56 @@ use raincell_model::{GeoReference, Observation};
 use raincell_service_runtime::Problem;
 
 use crate::App;
-use crate::answers::refusal;
+use crate::answers::Refusal;
 use crate::parameters::Parameters;
 
 const PRODUCT: &str = "rate";
 /// A day.
 const LONGEST_PAST_MINUTES: i64 = 24 * 60;
 
-pub(crate) async fn series(State(app): State<App>, parameters: Parameters) -> Result<Response, Response> {
-    let wanted = || {
-        let lat_deg = parameters.required_number("lat", &(-90.0..=90.0))?;
-        let lon_deg = parameters.required_number("lon", &(-180.0..=180.0))?;
-        let past = parameters.number("past", &(0..=LONGEST_PAST_MINUTES))?.unwrap_or(0);
-        Ok((lat_deg, lon_deg, past))
-    };
-    let (lat_deg, lon_deg, past_minutes) = wanted().map_err(|e: Problem| e.into_response())?;
+pub(crate) async fn series(State(app): State<App>, parameters: Parameters) -> Result<Response, Refusal> {
+    let lat_deg = parameters.required_number("lat", &(-90.0..=90.0))?;
+    let lon_deg = parameters.required_number("lon", &(-180.0..=180.0))?;
+    let past_minutes = parameters.number("past", &(0..=LONGEST_PAST_MINUTES))?.unwrap_or(0);
     let source = source_of(&app, parameters.text("source")).await?;
     let mut reading = PointReading { lat_deg, lon_deg, cells: BTreeMap::new() };
     let mut samples = Vec::new();
     for info in frames(&app, &source, past_minutes).await? {
-        let key = FrameKey::new(&info.source, &info.product, info.valid_time).map_err(|e| refusal(e.into()))?;
+        let key = FrameKey::new(&info.source, &info.product, info.valid_time)?;
         let body = match app.store.frame(&key).await {
             Ok(stored) => stored.body,
             // It has expired since the listing.
             Err(StoreError::NotFound { .. }) => continue,
-            Err(error) => return Err(refusal(error)),
+            Err(error) => return Err(error.into()),
         };
-        let rate_mm_h = reading.rate(&body).map_err(|e| Problem::internal(&format!("{key}: {e}")).into_response())?;
+        let rate_mm_h = reading.rate(&body).map_err(|e| Problem::internal(&format!("{key}: {e}")))?;
         samples.push(RainSample { valid_time: info.valid_time, rate_mm_h });
     }
     Ok(Json(RainSeries { source, samples }).into_response())
 }
 
 /// The one asked for, or the only one there is.
-async fn source_of(app: &App, asked: Option<&str>) -> Result<String, Response> {
+async fn source_of(app: &App, asked: Option<&str>) -> Result<String, Refusal> {
     if let Some(source) = asked {
         return Ok(source.to_owned());
     }
-    let sources = app.store.sources().await.map_err(refusal)?;
+    let sources = app.store.sources().await?;
     let mut names: Vec<_> = sources.into_iter().filter(|s| s.product == PRODUCT).map(|s| s.source).collect();
     match (names.pop(), names.is_empty()) {
         (Some(only), true) => Ok(only),
-        (None, _) => Err(Problem::not_found("no frame is stored").into_response()),
+        (None, _) => Err(Problem::not_found("no frame is stored").into()),
         (Some(last), false) => {
             let accepted = format!("{}, {last}", names.join(", "));
-            Err(Problem::bad_parameter("source", "source is missing, and there are several", accepted).into_response())
+            Err(Problem::bad_parameter("source", "source is missing, and there are several", accepted).into())
         }
     }
 }
 
 /// Those of the past minutes before the newest, which may itself be old: a store of archived weather has a past, too.
-async fn frames(app: &App, source: &str, past_minutes: i64) -> Result<Vec<FrameInfo>, Response> {
-    let newest = app.store.latest_frames(source, PRODUCT, 1).await.map_err(refusal)?;
+async fn frames(app: &App, source: &str, past_minutes: i64) -> Result<Vec<FrameInfo>, Refusal> {
+    let newest = app.store.latest_frames(source, PRODUCT, 1).await?;
     let Some(newest) = newest.into_iter().next() else {
-        return Err(refusal(StoreError::NotFound { what: format!("a frame of {source}") }));
+        return Err(StoreError::NotFound { what: format!("a frame of {source}") }.into());
     };
     let query = FrameQuery {
         source: Some(source.to_owned()),
@@ -76,7 +72,7 @@ async fn frames(app: &App, source: &str, past_minutes: i64) -> Result<Vec<FrameI
         to: Some(newest.valid_time),
         ..FrameQuery::default()
     };
-    Ok(app.store.list_frames(&query).await.map_err(refusal)?.frames)
+    Ok(app.store.list_frames(&query).await?.frames)
 }
 
 /// Reads one place out of many frames, whose grids are mostly the same.

@@ -141,7 +141,7 @@ impl StoreClient {
     /// As any call.
     pub async fn latest_frames(&self, source: &str, product: &str, n: usize) -> Result<Vec<FrameInfo>, ClientError> {
         let call = self.call("list the newest frames", Method::GET, &["v1", "frames", "latest"]);
-        let call = call.query("source", source).query("product", product).query("n", n);
+        let call = call.query("source", source).query("product", product).query("n", &n);
         Ok(self.get_json::<FramePage>(call).await?.frames)
     }
 
@@ -166,7 +166,7 @@ impl StoreClient {
         source: Option<&str>,
     ) -> Result<RainSeries, ClientError> {
         let call = self.call("get a rain series", Method::GET, &["v1", "rain"]);
-        let call = call.query("lat", lat_deg).query("lon", lon_deg).query("past", past_minutes);
+        let call = call.query("lat", &lat_deg).query("lon", &lon_deg).query("past", &past_minutes);
         self.get_json(call.query_if("source", source)).await
     }
 

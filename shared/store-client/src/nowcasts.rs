@@ -94,7 +94,7 @@ impl StoreClient {
     /// As any call.
     pub async fn list_runs(&self, source: &str, limit: usize) -> Result<Vec<NowcastInfo>, ClientError> {
         let call = self.call("list nowcasts", Method::GET, &["v1", "nowcasts"]);
-        self.get_json(call.query("source", source).query("limit", limit)).await
+        self.get_json(call.query("source", source).query("limit", &limit)).await
     }
 }
 

@@ -30,7 +30,10 @@ pub struct StoreClient {
 impl Debug for StoreClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Without the token.
-        f.debug_struct("StoreClient").field("base", &self.base.as_str()).field("policy", &self.policy).finish()
+        f.debug_struct("StoreClient")
+            .field("base", &self.base.as_str())
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 
@@ -45,14 +48,14 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn query(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn query(mut self, name: &str, value: &(impl ToString + ?Sized)) -> Self {
         self.url.query_pairs_mut().append_pair(name, &value.to_string());
         self
     }
 
     pub(crate) fn query_if(self, name: &str, value: Option<impl ToString>) -> Self {
         match value {
-            Some(value) => self.query(name, value),
+            Some(value) => self.query(name, &value),
             None => self,
         }
     }

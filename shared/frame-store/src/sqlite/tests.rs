@@ -95,7 +95,7 @@ async fn a_changed_body_is_found_out() {
 async fn a_file_that_is_no_database_is_named_corrupt() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
-    std::fs::write(&path, [b'x'; 20_000]).unwrap();
+    std::fs::write(&path, vec![b'x'; 20_000]).unwrap();
     let error = SqliteStore::open(&path).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
 }
