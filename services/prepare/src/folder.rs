@@ -200,7 +200,7 @@ impl FolderWatch {
             }
             Some(Err(reason)) => {
                 // Parts without reflectivity wait for the part that has it; they are not bad.
-                tracing::warn!(source = name, scan = %key.time, radar = key.id, %reason, "no frame from this scan yet");
+                tracing::warn!(source = name, scan = %key.time, origin = key.origin, reason = format!("{:#}", anyhow::Error::from(reason)), "no frame from this scan yet");
                 metrics::counter!("raincell_prepare_scans_without_frame_total", "source" => name).increment(1);
             }
             None => {}

@@ -40,13 +40,14 @@ pub enum IntakeError {
     Read(#[from] ReadError),
 }
 
-/// Which scan something belongs to: the radar (or composite) and its nominal time.
+/// Which scan something belongs to: where the radar stands (or what the composite is called) and the nominal time. Not
+/// the radar's identifier: one file of a scan may give its WMO number, another its node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScanKey {
     /// Nominal time.
     pub time: Timestamp,
-    /// Id of the radar, or name of the composite.
-    pub id: String,
+    /// Position of the radar to 0.01°, or name of the composite.
+    pub origin: String,
 }
 
 impl Unit {
@@ -84,19 +85,18 @@ impl Unit {
             .iter()
             .map(|path| Ok((file_name(path), bytes_of(path)?)))
             .collect::<Result<_, IntakeError>>()?;
-        match self.read_up_to(LOW_SWEEP_DEG, &files) {
+        match self.read_with(&ReadOptions::for_rain(LOW_SWEEP_DEG), &files) {
             Ok(RawScan::Volume(volume)) if volume.lowest_sweep().is_some() => Ok(RawScan::Volume(volume)),
             Ok(grid @ RawScan::Grid(_)) => Ok(grid),
-            // A radar on a mountain may begin higher up, a part of a scan may hold one high sweep.
-            _ => self.read_up_to(90.0, &files),
+            // A radar on a mountain may begin higher up, a part of a scan may hold another moment or one high sweep.
+            _ => self.read_with(&ReadOptions::default(), &files),
         }
     }
 
-    fn read_up_to(&self, max_elevation_deg: f32, files: &[(String, Vec<u8>)]) -> Result<RawScan, IntakeError> {
-        let options = ReadOptions::for_rain(max_elevation_deg);
+    fn read_with(&self, options: &ReadOptions, files: &[(String, Vec<u8>)]) -> Result<RawScan, IntakeError> {
         match (self, files) {
-            (Self::File(_), [(name, bytes)]) => Ok(raincell_io::read(bytes, name, &options)?),
-            _ => Ok(RawScan::Volume(raincell_io::nexrad::read_chunks(files, &options)?)),
+            (Self::File(_), [(name, bytes)]) => Ok(raincell_io::read(bytes, name, options)?),
+            _ => Ok(RawScan::Volume(raincell_io::nexrad::read_chunks(files, options)?)),
         }
     }
 }
@@ -104,8 +104,10 @@ impl Unit {
 /// The scan that something read belongs to.
 pub fn scan_key(scan: &RawScan) -> ScanKey {
     match scan {
-        RawScan::Volume(volume) => ScanKey { time: volume.nominal_time, id: volume.site.id.to_lowercase() },
-        RawScan::Grid(grid) => ScanKey { time: grid.valid_time, id: grid.source.to_lowercase() },
+        RawScan::Volume(PolarVolume { site, nominal_time, .. }) => {
+            ScanKey { time: *nominal_time, origin: format!("{:.2},{:.2}", site.lat_deg, site.lon_deg) }
+        }
+        RawScan::Grid(grid) => ScanKey { time: grid.valid_time, origin: grid.source.to_lowercase() },
     }
 }
 
@@ -138,7 +140,7 @@ pub fn merge(parts: Vec<RawScan>) -> Option<RawScan> {
             RawScan::Grid(_) => grid = Some(part),
         }
     }
-    grid.or_else(|| raincell_io::odim::merge_volumes(volumes).into_iter().next().map(RawScan::Volume))
+    grid.or_else(|| raincell_io::odim::group_volumes(volumes).into_iter().next().map(RawScan::Volume))
 }
 
 /// The volume that a chunk's file name belongs to: `YYYYMMDD-HHMMSS` of `YYYYMMDD-HHMMSS-NNN-{S|I|E}`.

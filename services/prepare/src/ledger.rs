@@ -57,7 +57,7 @@ impl Ledger {
 }
 
 fn label(scan: &ScanKey) -> String {
-    format!("{}@{}", scan.id, scan.time)
+    format!("{}@{}", scan.origin, scan.time)
 }
 
 #[cfg(test)]
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_file_that_changed_is_not_known() {
         let (old, new) = (Stamp { bytes: 1, changed_ms: 1 }, Stamp { bytes: 2, changed_ms: 5 });
-        let scan = ScanKey { id: "klot".into(), time: jiff::Timestamp::UNIX_EPOCH };
+        let scan = ScanKey { origin: "41.60,-88.08".into(), time: jiff::Timestamp::UNIX_EPOCH };
         let mut ledger = Ledger::default();
         ledger.note("a.h5", old, &scan);
         assert!(ledger.knows("a.h5", old) && !ledger.knows("a.h5", new) && !ledger.knows("b.h5", old));

@@ -26,7 +26,7 @@ pub enum PrepareError {
         time: jiff::Timestamp,
     },
     /// The radar's grid cannot be laid out.
-    #[error("{radar}: {source}")]
+    #[error("{radar}: its grid cannot be laid out")]
     Grid {
         /// Id of the radar.
         radar: String,
@@ -35,7 +35,7 @@ pub enum PrepareError {
         source: GridError,
     },
     /// The sweep cannot be cleaned.
-    #[error("{radar}: {source}")]
+    #[error("{radar}: its lowest sweep cannot be cleaned")]
     Quality {
         /// Id of the radar.
         radar: String,

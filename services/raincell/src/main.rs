@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod frames_folder;
 mod house;
+mod output;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,8 @@ fn main() -> ExitCode {
     match result {
         Ok(Outcome::AllDone) => ExitCode::SUCCESS,
         Ok(Outcome::SomeFailed) => ExitCode::FAILURE,
+        // `raincell inspect FILE | head`: whoever reads has had enough, which is no failure.
+        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(output::is_closed) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("raincell: {error:#}");
             let wrong_usage = error.is::<cli::UsageError>() || error.is::<raincell_service_runtime::ConfigError>();

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use crate::Outcome;
+use crate::{Outcome, output};
 use crate::cli::InspectArguments;
 
 /// Prints the report, or the error.
@@ -10,10 +10,6 @@ pub fn run(arguments: &InspectArguments) -> anyhow::Result<Outcome> {
     let name = arguments.file.display().to_string();
     let bytes = std::fs::read(&arguments.file).with_context(|| name.clone())?;
     let report = raincell_io::inspect(&bytes, &name)?;
-    if arguments.json {
-        println!("{}", report.to_json());
-    } else {
-        println!("{report}");
-    }
+    output::line(&if arguments.json { report.to_json().to_string() } else { report.to_string() })?;
     Ok(Outcome::AllDone)
 }

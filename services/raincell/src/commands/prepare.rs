@@ -12,7 +12,7 @@ use raincell_prepare::{Config, Recipe};
 use raincell_service_runtime::config;
 use rayon::prelude::*;
 
-use crate::Outcome;
+use crate::{Outcome, output};
 use crate::cli::PrepareArguments;
 
 /// A scan that became a frame file.
@@ -37,7 +37,7 @@ pub fn run(arguments: &PrepareArguments) -> anyhow::Result<Outcome> {
     progress.finish_and_clear();
     for outcome in made {
         match outcome {
-            Ok(made) => println!("{}", if arguments.json { json_line(&made) } else { text_line(&made) }),
+            Ok(made) => output::line(&if arguments.json { json_line(&made) } else { text_line(&made) })?,
             Err(error) => errors.push(format!("{error:#}")),
         }
     }
@@ -92,7 +92,7 @@ fn read_all(units: &[Unit], progress: &ProgressBar) -> (Scans, Vec<String>) {
 }
 
 fn make(key: &ScanKey, parts: Vec<RawScan>, recipe: &Recipe, out: &Path) -> anyhow::Result<Made> {
-    let scan = intake::merge(parts).with_context(|| format!("{} {}: nothing to merge", key.id, key.time))?;
+    let scan = intake::merge(parts).with_context(|| format!("{} {}: nothing to merge", key.origin, key.time))?;
     let prepared = pipeline::to_rain(&scan, recipe)?;
     let name: String =
         prepared.radar.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
