@@ -37,13 +37,13 @@ need_chromium() {
 # Py-ART and friends read what the simulator writes.
 need_python_venv() {
     local venv="$RAINCELL_CACHE/python" wanted
-    wanted=$(cksum tests/python/requirements.txt)
+    wanted=$(cksum shared/simulator/tests/python/requirements.txt)
     if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
         command -v python3 >/dev/null || need_debian python3
         python3 -c 'import ensurepip' 2>/dev/null || need_debian python3-venv
         rm -rf "$venv"
         python3 -m venv "$venv"
-        "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/python/requirements.txt
+        "$venv/bin/pip" install --quiet --disable-pip-version-check -r shared/simulator/tests/python/requirements.txt
         echo "$wanted" > "$venv/installed"
     fi
     export RAINCELL_TEST_PYTHON="$venv/bin/python"

@@ -62,7 +62,7 @@ impl RainField {
     pub fn at(&self, row: usize, column: usize) -> Observation {
         match self.rate_mm_h.get((row, column)) {
             Some(&rate) if rate > 0.0 => Observation::Rain(rate),
-            Some(&rate) if rate == 0.0 => Observation::Dry,
+            Some(&0.0) => Observation::Dry,
             _ => Observation::NoData,
         }
     }

@@ -14,7 +14,7 @@ use crate::Problem;
 pub fn generate_token() -> anyhow::Result<String> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("no randomness for a token: {e}"))?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 /// The token that a router wants; use with `axum::middleware::from_fn_with_state(token, require_bearer)`.
