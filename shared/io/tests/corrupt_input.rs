@@ -209,3 +209,13 @@ fn empty_and_tiny_files_are_refused_by_name() {
         assert!(read_nowcast(bytes, "some.nc").is_err());
     }
 }
+
+#[test]
+fn a_chunk_that_claims_gigabytes_is_refused_before_room_is_made() {
+    let Some(data) = data() else { return };
+    let (name, bytes) = load(&data.join("composites/mch_20170131/201701311020.h5"));
+    // Found by a longer run of the same damage: the index has chunks beyond the file, one of them of 3.7 GB.
+    let damaged = damage(&bytes, 1_000_492_u64.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ bytes.len() as u64);
+    let error = read(&damaged, &name, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("chunk of an HDF5 dataset needs"), "{error}");
+}

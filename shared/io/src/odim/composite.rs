@@ -143,7 +143,8 @@ fn read_grid(place: &Attributes, (height, width): (usize, usize)) -> Result<Grid
     };
     // Corners in degrees come back as metres with a nanometre or a metre of noise; a thousandth of a cell is finer than
     // any radar, and equal grids stay equal.
-    let snap = |edge: f64, cell: f64| (edge / cell * 1000.0).round() / 1000.0 * cell;
+    // (Adding zero turns a negative zero into a plain one, so that equal grids have equal bits.)
+    let snap = |edge: f64, cell: f64| (edge / cell * 1000.0).round() / 1000.0 * cell + 0.0;
     Ok(Grid { left: snap(left, cell_width), top: snap(top, cell_height), cell_width, cell_height, ..unit })
 }
 
