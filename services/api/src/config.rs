@@ -122,8 +122,8 @@ impl ServiceConfig for Config {
             format!("tile_cache_mb is {}, expected 1 to 65536", self.tile_cache_mb),
         );
         expect(
-            !self.features.map || self.features.tiles,
-            "features.map is true but features.tiles is false, and the map shows tiles".into(),
+            !self.features.map || (self.features.tiles && self.features.rainviewer),
+            "features.map is true, and the map shows the tiles of features.tiles and features.rainviewer".into(),
         );
         problems
     }

@@ -127,6 +127,7 @@ pub async fn radar(
         ("y" = u32, Path, description = "Row of the tile"),
         ("options" = String, Path, description = "`0_0.png`"),
         ("source" = Option<String>, Query, description = "Only this source"),
+        ("id" = Option<String>, Query, description = "Of this frame or step of the nowcast, instead of the newest frame"),
     ),
     responses(
         (status = 200, content_type = "image/png"),
@@ -155,6 +156,7 @@ pub async fn coverage(
         ("x" = u32, Path, description = "Column of the tile"),
         ("file" = String, Path, description = "Row of the tile with `.png`"),
         ("source" = Option<String>, Query, description = "Only this source"),
+        ("id" = Option<String>, Query, description = "Of this frame or step of the nowcast, instead of the newest frame"),
     ),
     responses(
         (status = 200, content_type = "image/png"),
@@ -179,6 +181,10 @@ async fn coverage_of(
     format: Format,
 ) -> Result<Response, Problem> {
     let order = Order { view: View::parse(z, x, y)?, layer: Layer::Coverage, size: tile_size(size)?, format };
+    if let Some(id) = parameters.text("id") {
+        let frame = app.memory().frame(id).ok_or_else(|| gone(id))?;
+        return picture(app, headers, frame, order, Keep::Immutable).await;
+    }
     let view = app.one_source(parameters)?;
     let frame = view.newest().cloned().ok_or_else(|| Problem::unavailable("no radar frame has come yet"))?;
     picture(app, headers, frame, order, KEEP_LATEST).await

@@ -129,7 +129,14 @@ async fn coverage_tiles_come_by_both_paths() {
     let long = scene.get("/v2/coverage/0/256/8/131/84/0/0_0.png").await;
     let short = scene.get("/v2/coverage/0/256/8/131/84.png").await;
     assert_eq!((long.status().as_u16(), short.status().as_u16()), (200, 200));
-    assert_eq!(long.bytes().await.unwrap(), short.bytes().await.unwrap());
+    let newest = long.bytes().await.unwrap();
+    assert_eq!(newest, short.bytes().await.unwrap());
+    // A nowcast knows less than the newest frame, and its own coverage says so.
+    let list = scene.json("/v1/frames").await;
+    let last = list["frames"][36]["id"].as_str().unwrap();
+    let ahead = scene.get(&format!("/v2/coverage/0/256/8/131/84.png?id={last}")).await;
+    assert!(header(&ahead, "cache-control").contains("immutable"));
+    assert_ne!(newest, ahead.bytes().await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,6 @@
 import { UNDER_LINES } from "./basemap.js";
 import { theme, onThemeChange } from "./theme.js";
 
-const VEIL = "veil";
 /** Layers kept at most; phones have less memory for textures. */
 const MOST_LAYERS = matchMedia("(max-width: 640px)").matches ? 18 : 44;
 /** Frames loaded ahead of the one shown, at most so many at a time. */
@@ -16,12 +15,11 @@ export class RainLayers {
   #held = [];
   #wanted = null;
   #visible = null;
-  #veils = 0;
 
   constructor(map) {
     this.#map = map;
     map.on("idle", () => this.#step());
-    map.on("sourcedata", (event) => event.sourceId?.startsWith("rain:") && this.#step());
+    map.on("sourcedata", (event) => /^(rain|veil):/.test(event.sourceId ?? "") && this.#step());
     onThemeChange(() => this.#paintAgain());
   }
 
@@ -32,8 +30,6 @@ export class RainLayers {
     for (const id of [...this.#held]) {
       if (!known.has(id) && id !== this.#visible) this.#drop(id);
     }
-    const newest = frames.findLast((frame) => frame.kind === "observed");
-    if (newest) this.#veil(newest.id);
   }
 
   /** Shows a frame as soon as its tiles are there. */
@@ -45,17 +41,15 @@ export class RainLayers {
 
   /** True when a frame can be shown at once. */
   isReady(frame) {
-    const source = `rain:${frame.id}`;
-    return Boolean(this.#map.getSource(source)) && this.#map.isSourceLoaded(source);
+    const loaded = (source) => Boolean(this.#map.getSource(source)) && this.#map.isSourceLoaded(source);
+    return loaded(`rain:${frame.id}`) && loaded(`veil:${frame.id}`);
   }
 
   #step() {
     const wanted = this.#wanted;
     if (wanted && wanted !== this.#visible && this.isReady({ id: wanted })) {
-      this.#map.setPaintProperty(`rain:${wanted}`, "raster-opacity", theme().rain);
-      if (this.#visible && this.#map.getLayer(`rain:${this.#visible}`)) {
-        this.#map.setPaintProperty(`rain:${this.#visible}`, "raster-opacity", 0);
-      }
+      this.#paint(wanted, theme());
+      if (this.#visible && this.#map.getLayer(`rain:${this.#visible}`)) this.#paint(this.#visible, { rain: 0, veil: 0 });
       this.#visible = wanted;
     }
     this.#loadAhead();
@@ -80,15 +74,9 @@ export class RainLayers {
       this.#held.push(id);
       return;
     }
-    const source = `rain:${id}`;
-    const tiles = [new URL(`tiles/rate/{z}/{x}/{y}.png?id=${id}`, document.baseURI).href.replace(/%7B/g, "{").replace(/%7D/g, "}")];
-    this.#map.addSource(source, { type: "raster", tiles, tileSize: 256, maxzoom: 9 });
-    this.#map.addLayer({
-      id: source,
-      type: "raster",
-      source,
-      paint: { "raster-opacity": 0, "raster-opacity-transition": { duration: 0 }, "raster-fade-duration": 0, "raster-resampling": "linear" },
-    }, UNDER_LINES);
+    // What a frame does not know is veiled: unknown is not dry, and a forecast knows less than an observation.
+    this.#add(`veil:${id}`, `v2/coverage/0/256/{z}/{x}/{y}.png?id=${id}`, { "raster-brightness-min": theme().veilBrightness });
+    this.#add(`rain:${id}`, `tiles/rate/{z}/{x}/{y}.png?id=${id}`, { "raster-resampling": "linear" });
     this.#held.push(id);
     while (this.#held.length > MOST_LAYERS) {
       const oldest = this.#held.find((held) => held !== this.#visible && held !== this.#wanted);
@@ -97,39 +85,29 @@ export class RainLayers {
     }
   }
 
-  #drop(id) {
-    const source = `rain:${id}`;
-    if (this.#map.getLayer(source)) this.#map.removeLayer(source);
-    if (this.#map.getSource(source)) this.#map.removeSource(source);
-    this.#held = this.#held.filter((held) => held !== id);
+  #add(id, path, paint) {
+    const tiles = [new URL(".", document.baseURI).href + path];
+    this.#map.addSource(id, { type: "raster", tiles, tileSize: 256, maxzoom: 9 });
+    const hidden = { "raster-opacity": 0, "raster-opacity-transition": { duration: 0 }, "raster-fade-duration": 0 };
+    this.#map.addLayer({ id, type: "raster", source: id, paint: { ...hidden, ...paint } }, UNDER_LINES);
   }
 
-  /** What the newest frame did not observe is veiled: unknown is not dry. */
-  #veil(id) {
-    const colors = theme();
-    const tiles = [`${new URL("v2/coverage/0/256", document.baseURI).href}/{z}/{x}/{y}.png?of=${id}`];
-    const source = this.#map.getSource(VEIL);
-    if (source) {
-      if (this.#veils !== id) source.setTiles(tiles);
-    } else {
-      this.#map.addSource(VEIL, { type: "raster", tiles, tileSize: 256, maxzoom: 9 });
-      const first = this.#held.length ? `rain:${this.#held[0]}` : UNDER_LINES;
-      this.#map.addLayer({
-        id: VEIL,
-        type: "raster",
-        source: VEIL,
-        paint: { "raster-opacity": colors.veil, "raster-brightness-min": colors.veilBrightness, "raster-fade-duration": 0 },
-      }, first);
+  #paint(id, opacity) {
+    this.#map.setPaintProperty(`veil:${id}`, "raster-opacity", opacity.veil);
+    this.#map.setPaintProperty(`rain:${id}`, "raster-opacity", opacity.rain);
+  }
+
+  #drop(id) {
+    for (const layer of [`veil:${id}`, `rain:${id}`]) {
+      if (this.#map.getLayer(layer)) this.#map.removeLayer(layer);
+      if (this.#map.getSource(layer)) this.#map.removeSource(layer);
     }
-    this.#veils = id;
+    this.#held = this.#held.filter((held) => held !== id);
   }
 
   #paintAgain() {
     const colors = theme();
-    if (this.#map.getLayer(VEIL)) {
-      this.#map.setPaintProperty(VEIL, "raster-opacity", colors.veil);
-      this.#map.setPaintProperty(VEIL, "raster-brightness-min", colors.veilBrightness);
-    }
-    if (this.#visible) this.#map.setPaintProperty(`rain:${this.#visible}`, "raster-opacity", colors.rain);
+    for (const id of this.#held) this.#map.setPaintProperty(`veil:${id}`, "raster-brightness-min", colors.veilBrightness);
+    if (this.#visible) this.#paint(this.#visible, colors);
   }
 }
