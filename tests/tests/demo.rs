@@ -1,6 +1,6 @@
 //! `raincell demo`: simulated storms through the front door, a forecast that the truth confirms, posts, and the map.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

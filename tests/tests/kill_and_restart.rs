@@ -1,6 +1,6 @@
 //! Killing any process at any moment and starting it again loses no accepted frame.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,10 +31,11 @@ impl Town {
         let mut config =
             format!("[store]\nbind = '127.0.0.1:{store}'\ntoken = '{TOKEN}'\ndatabase = 'raincell.sqlite'\n");
         for service in &SERVICES[1..] {
-            config += &format!(
+            let section = format!(
                 "[{service}]\nbind = '127.0.0.1:{}'\nstore_url = 'http://127.0.0.1:{store}'\nstore_token = '{TOKEN}'\n",
                 ports[service]
             );
+            config += &section;
             config += match *service {
                 "prepare" => "sources = [{ name = 'sim', path = 'incoming', poll_seconds = 0.2 }]\n",
                 "alert" => "posts_folder = 'posts'\nplaces = [{ name = 'Amsterdam', lat = 52.374, lon = 4.8897 }]\n",

@@ -1,6 +1,6 @@
 //! `raincell up` with a config that watches a folder, on real volumes.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
 

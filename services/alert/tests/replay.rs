@@ -13,7 +13,7 @@ use raincell_api_types::alerts::RainEventKind;
 use raincell_gridding::{DEFAULT_CAP_MM_H, ZR, grid_scan_to_rain};
 use raincell_io::{RawScan, ReadOptions};
 use raincell_model::RainField;
-use raincell_nowcasts::{DEFAULT_METHOD, LeadTimes, method};
+use raincell_nowcasts::{DEFAULT_METHOD, Inflow, LeadTimes, method};
 
 const PLACES: [(&str, f64, f64); 10] = [
     ("Bern", 46.948, 7.447),
@@ -60,7 +60,7 @@ fn replay(paths: &[PathBuf], rules: &Rules) -> Vec<Vec<News>> {
             past.remove(0);
         }
         let newest = past.last().unwrap();
-        let nowcast = method.run(&past, &leads).unwrap();
+        let nowcast = method.run(&past, &leads, Inflow::LastObservation).unwrap();
         let now = newest.valid_time + SignedDuration::from_secs(90);
         for (place, &(_, lat, lon)) in PLACES.iter().enumerate() {
             let cells = PlaceCells::new(&newest.grid, lat, lon, 2.0).unwrap().unwrap();

@@ -1,6 +1,6 @@
 //! Configuration of `nowcast`.
 
-use raincell_nowcasts::{LeadTimes, METHODS};
+use raincell_nowcasts::{Inflow, LeadTimes, METHODS};
 use raincell_service_runtime::ServiceConfig;
 use serde::Deserialize;
 
@@ -26,6 +26,8 @@ pub struct Config {
     pub steps: usize,
     /// Frames up to this long before the newest one are looked at.
     pub history_minutes: i64,
+    /// Places that rain may reach from beyond the radar's view get the last observation instead of no answer.
+    pub fill_inflow: bool,
     /// When every source is looked at without an event.
     pub fallback_cron: String,
 }
@@ -34,6 +36,11 @@ impl Config {
     /// The lead times of a run.
     pub fn leads(&self) -> LeadTimes {
         LeadTimes { step_min: f64::from(self.step_minutes), count: self.steps }
+    }
+
+    /// What stands where the air comes from beyond what was observed.
+    pub fn inflow(&self) -> Inflow {
+        if self.fill_inflow { Inflow::LastObservation } else { Inflow::Unknown }
     }
 
     /// True when frames of `source` are to be nowcast.

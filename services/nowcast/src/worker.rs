@@ -133,7 +133,8 @@ impl Worker {
     }
 
     fn model_version(&self) -> String {
-        format!("{} {}", self.method.name(), env!("CARGO_PKG_VERSION"))
+        let inflow = if self.config.fill_inflow { ", inflow filled" } else { "" };
+        format!("{} {}{inflow}", self.method.name(), env!("CARGO_PKG_VERSION"))
     }
 
     /// The frames of the history up to `newest`, on its grid, ascending in time.
@@ -159,9 +160,10 @@ impl Worker {
     }
 
     async fn make(&self, source: String, newest: FrameInfo, past: Vec<RainField>) -> anyhow::Result<MadeRun> {
-        let (method, leads, model_version) = (Arc::clone(&self.method), self.config.leads(), self.model_version());
+        let (method, leads, inflow) = (Arc::clone(&self.method), self.config.leads(), self.config.inflow());
+        let model_version = self.model_version();
         tokio::task::spawn_blocking(move || {
-            let nowcast = method.run(&past, &leads)?;
+            let nowcast = method.run(&past, &leads, inflow)?;
             let run = NowcastRun {
                 source,
                 issue_time: newest.valid_time,

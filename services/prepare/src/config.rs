@@ -209,13 +209,13 @@ mod tests {
         assert_eq!(config.sources[0].recipe, Recipe::default());
         assert!(config.sources[0].enabled);
         // Each key of the commented example is one that the config knows.
-        let example: String = Config::DEFAULTS
+        let example: Vec<&str> = Config::DEFAULTS
             .lines()
             .skip_while(|l| !l.starts_with("# [[prepare.sources]]"))
             .take_while(|l| l.starts_with('#'))
-            .map(|l| format!("{}\n", l.trim_start_matches("# ")))
+            .map(|l| l.trim_start_matches("# "))
             .collect();
-        let config = load(&example).unwrap();
+        let config = load(&example.join("\n")).unwrap();
         assert_eq!(config.sources[0].recipe, Recipe::default());
     }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 pub fn bury(files: &[PathBuf], folder: &Path, reason: &str, now: Timestamp) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
     let first = files.first().and_then(|f| f.file_name()).unwrap_or_default().to_string_lossy().into_owned();
-    let number = (0..).find(|n| !reason_path(folder, &first, *n).exists()).unwrap_or(0);
+    let number = (0..u32::MAX).find(|n| !reason_path(folder, &first, *n).exists()).unwrap_or_default();
     // The reason goes first: a file among the dead letters always has one, whenever the process is killed.
     let reason_file = reason_path(folder, &first, number);
     let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
@@ -26,11 +26,11 @@ pub fn bury(files: &[PathBuf], folder: &Path, reason: &str, now: Timestamp) -> s
     Ok(reason_file)
 }
 
-fn reason_path(folder: &Path, name: &str, number: usize) -> PathBuf {
+fn reason_path(folder: &Path, name: &str, number: u32) -> PathBuf {
     folder.join(format!("{}.reason.txt", numbered(name, number)))
 }
 
-fn numbered(name: &str, number: usize) -> String {
+fn numbered(name: &str, number: u32) -> String {
     if number == 0 { name.to_owned() } else { format!("{name}.{number}") }
 }
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use jiff::{SignedDuration, Timestamp};
 use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 use raincell_io::{RawScan, ReadOptions};
 use raincell_model::RainField;
 use raincell_prepare::{Recipe, pipeline};

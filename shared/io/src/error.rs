@@ -10,7 +10,6 @@ pub struct ReadError {
     /// Name of the file as the caller gave it.
     pub file: String,
     /// What is wrong with it.
-    #[source]
     pub kind: ReadErrorKind,
 }
 

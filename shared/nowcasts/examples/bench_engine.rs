@@ -43,7 +43,7 @@ fn main() -> Result<()> {
     }
     let nowcasting = method(DEFAULT_METHOD).context("no default method")?;
     time(&format!("{DEFAULT_METHOD}, 12 steps, whole run"), || {
-        nowcasting.run(past, &LeadTimes { step_min, count: 12 }).map(drop)
+        nowcasting.run(past, &LeadTimes { step_min, count: 12 }, Inflow::LastObservation).map(drop)
     })
 }
 

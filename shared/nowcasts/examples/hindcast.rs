@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use raincell_nowcasts::{DEFAULT_METHOD, LeadTimes, method};
+use raincell_nowcasts::{DEFAULT_METHOD, Inflow, LeadTimes, method};
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -24,7 +24,7 @@ fn main() -> Result<()> {
     let mut past = flat::load(Path::new(get("--frames")?))?;
     past.retain(|f| f.valid_time <= at);
     let leads = LeadTimes { step_min: flat::step_min(&past), count: get("--steps")?.parse()? };
-    let nowcast = nowcasting.run(&past, &leads)?;
+    let nowcast = nowcasting.run(&past, &leads, Inflow::LastObservation)?;
 
     let mut out = std::io::BufWriter::new(std::fs::File::create(get("--out")?)?);
     for field in &nowcast.fields {

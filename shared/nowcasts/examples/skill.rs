@@ -7,7 +7,7 @@ mod flat;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use raincell_nowcasts::{LeadTimes, method};
+use raincell_nowcasts::{Inflow, LeadTimes, method};
 use raincell_verification::Pool;
 
 const STARTS: [usize; 3] = [11, 19, 27];
@@ -32,7 +32,7 @@ fn main() -> Result<()> {
         for start in STARTS {
             let past = &fields[..=start];
             let leads = LeadTimes { step_min: flat::step_min(past), count: 12 };
-            let nowcast = nowcasting.run(past, &leads)?;
+            let nowcast = nowcasting.run(past, &leads, Inflow::LastObservation)?;
             motion_s.push(nowcast.timings.motion_s);
             nowcast_s.push(nowcast.timings.nowcast_s);
             for (pool, lead) in pools.iter_mut().zip(LEADS) {

@@ -14,19 +14,18 @@ use crate::{LeadTimes, Nowcast, NowcastError, NowcastMethod, Timings};
 pub struct Extrapolation {
     motion: Box<dyn MotionEstimator>,
     interpolation: Interpolation,
-    inflow: Inflow,
 }
 
 impl Extrapolation {
-    /// With a motion estimator, interpolation and inflow of one's own.
-    pub fn new(motion: Box<dyn MotionEstimator>, interpolation: Interpolation, inflow: Inflow) -> Self {
-        Self { motion, interpolation, inflow }
+    /// With a motion estimator and interpolation of one's own.
+    pub fn new(motion: Box<dyn MotionEstimator>, interpolation: Interpolation) -> Self {
+        Self { motion, interpolation }
     }
 }
 
 impl Default for Extrapolation {
     fn default() -> Self {
-        Self::new(Box::new(PyramidFlow::default()), Interpolation::Bilinear, Inflow::LastObservation)
+        Self::new(Box::new(PyramidFlow::default()), Interpolation::Bilinear)
     }
 }
 
@@ -39,7 +38,7 @@ impl NowcastMethod for Extrapolation {
         SignedDuration::from_mins(31)
     }
 
-    fn run(&self, past: &[RainField], leads: &LeadTimes) -> Result<Nowcast, NowcastError> {
+    fn run(&self, past: &[RainField], leads: &LeadTimes, inflow: Inflow) -> Result<Nowcast, NowcastError> {
         let started = Instant::now();
         let last = newest(past)?;
         let valid_times = leads.valid_times(last.valid_time)?;
@@ -50,7 +49,7 @@ impl NowcastMethod for Extrapolation {
         let mut fields = Vec::with_capacity(leads.count);
         for valid_time in valid_times {
             trajectories.advance(leads.step_min as f32);
-            let rate_mm_h = trajectories.carry(&last.rate_mm_h, self.interpolation, self.inflow)?;
+            let rate_mm_h = trajectories.carry(&last.rate_mm_h, self.interpolation, inflow)?;
             fields.push(RainField { grid: last.grid.clone(), valid_time, rate_mm_h });
         }
         let timings = Timings { motion_s, nowcast_s: started.elapsed().as_secs_f64() - motion_s };

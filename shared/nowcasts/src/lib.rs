@@ -14,4 +14,5 @@ mod scales;
 pub use extrapolation::Extrapolation;
 pub use method::{DEFAULT_METHOD, LeadTimes, METHODS, Nowcast, NowcastError, NowcastMethod, Timings, method};
 pub use persistence::Persistence;
+pub use raincell_extrapolation::Inflow;
 pub use scale_persistence::ScalePersistence;

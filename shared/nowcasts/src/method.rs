@@ -1,7 +1,7 @@
 //! What a nowcast method is asked, and the methods by name.
 
 use jiff::{SignedDuration, Timestamp};
-use raincell_extrapolation::ExtrapolationError;
+use raincell_extrapolation::{ExtrapolationError, Inflow};
 use raincell_model::{MotionField, RainField};
 use raincell_motion::MotionError;
 use thiserror::Error;
@@ -33,11 +33,13 @@ pub trait NowcastMethod: Send + Sync {
 
     /// The nowcast for each of `leads`, counted from the newest field of `past`.
     ///
-    /// `past` may be in any order, unevenly spaced and hold a time twice (the last one given counts).
+    /// `past` may be in any order, unevenly spaced and hold a time twice (the last one given counts). `inflow` decides
+    /// over places whose rain would come from beyond what was observed: [`Inflow::Unknown`] leaves them NaN, so that
+    /// nobody takes a guess for knowledge; [`Inflow::LastObservation`] fills them, which scores better.
     ///
     /// # Errors
     /// [`NowcastError`]: nothing given, fields of several grids, lead times that are not times.
-    fn run(&self, past: &[RainField], leads: &LeadTimes) -> Result<Nowcast, NowcastError>;
+    fn run(&self, past: &[RainField], leads: &LeadTimes, inflow: Inflow) -> Result<Nowcast, NowcastError>;
 }
 
 /// The lead times of a nowcast: `step_min`, `2·step_min`, … `count·step_min` minutes after its issue time.

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use jiff::SignedDuration;
+use raincell_extrapolation::Inflow;
 use raincell_model::{MotionField, RainField};
 
 use crate::method::newest;
@@ -21,7 +22,7 @@ impl NowcastMethod for Persistence {
         SignedDuration::ZERO
     }
 
-    fn run(&self, past: &[RainField], leads: &LeadTimes) -> Result<Nowcast, NowcastError> {
+    fn run(&self, past: &[RainField], leads: &LeadTimes, _: Inflow) -> Result<Nowcast, NowcastError> {
         let started = Instant::now();
         let last = newest(past)?;
         let fields = leads

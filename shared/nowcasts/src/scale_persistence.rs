@@ -26,8 +26,8 @@ const KEPT_SHARE: f32 = 0.07;
 const HISTORY_MIN: i64 = 31;
 /// The newest field is compared with the one this many steps before it.
 const COMPARED_STEPS: f32 = 3.0;
-/// What stands where the air comes from beyond the edge.
-const INFLOW: Inflow = Inflow::LastObservation;
+/// What stands in the smoothing where the air comes from beyond the edge.
+const FILLED: Inflow = Inflow::LastObservation;
 
 /// Extrapolation in which every scale fades by its own correlation along the motion, as measured on the past fields
 /// (the idea of S-PROG, Seed 2003), and the distribution of the last field is put back by rank.
@@ -48,7 +48,7 @@ impl NowcastMethod for ScalePersistence {
         SignedDuration::from_mins(HISTORY_MIN)
     }
 
-    fn run(&self, past: &[RainField], leads: &LeadTimes) -> Result<Nowcast, NowcastError> {
+    fn run(&self, past: &[RainField], leads: &LeadTimes, inflow: Inflow) -> Result<Nowcast, NowcastError> {
         let started = Instant::now();
         let last = newest(past)?;
         let valid_times = leads.valid_times(last.valid_time)?;
@@ -68,11 +68,16 @@ impl NowcastMethod for ScalePersistence {
             .par_iter()
             .zip(valid_times)
             .map(|(trajectories, valid_time)| {
-                let mut rate_mm_h = trajectories.carry(&last.rate_mm_h, Interpolation::Bilinear, INFLOW)?;
+                let mut rate_mm_h = trajectories.carry(&last.rate_mm_h, Interpolation::Bilinear, FILLED)?;
                 if let Some(pattern) = &pattern {
                     let faded = pattern.after(trajectories.minutes(), &last.rate_mm_h);
-                    let arrived = trajectories.carry(&faded, Interpolation::Smooth, INFLOW)?;
+                    let arrived = trajectories.carry(&faded, Interpolation::Smooth, FILLED)?;
                     rate_mm_h = matched(&arrived, &rate_mm_h, KEPT_SHARE);
+                }
+                if inflow == Inflow::Unknown {
+                    // Matched as if filled, so that the rest is the same with and without the guess.
+                    let known = trajectories.carry(&last.rate_mm_h, Interpolation::Nearest, Inflow::Unknown)?;
+                    rate_mm_h.zip_mut_with(&known, |rate, known| *rate = if known.is_nan() { f32::NAN } else { *rate });
                 }
                 Ok(RainField { grid: last.grid.clone(), valid_time, rate_mm_h })
             })
@@ -106,7 +111,7 @@ impl Pattern {
         let Some(earlier) = earlier else { return Ok(None) };
         let mut trajectories = Trajectories::new(motion)?;
         trajectories.advance(age_min(earlier));
-        let arrived = trajectories.carry(&earlier.rate_mm_h, Interpolation::Bilinear, INFLOW)?;
+        let arrived = trajectories.carry(&earlier.rate_mm_h, Interpolation::Bilinear, FILLED)?;
         let then = Scales::split(&decibels(&arrived), &SIGMAS);
         let scales = Scales::split(&decibels(&last.rate_mm_h), &SIGMAS);
         let mut memory_min = [0.0; SIGMAS.len()];

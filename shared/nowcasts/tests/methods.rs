@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use ndarray::Array2;
 use raincell_model::{Grid, RainField};
-use raincell_nowcasts::{LeadTimes, METHODS, NowcastError, method};
+use raincell_nowcasts::{Inflow, LeadTimes, METHODS, NowcastError, method};
 use raincell_verification::Pool;
 
 const SIDE: usize = 160;
@@ -36,7 +36,7 @@ fn products_stand_on_their_valid_times_whatever_order_the_fields_come_in() {
     for name in METHODS {
         let mut fields = past(&[-21.0, -14.5, -10.0, -5.0, 0.0, 0.0]);
         fields.reverse();
-        let nowcast = method(name).unwrap().run(&fields, &LEADS).unwrap();
+        let nowcast = method(name).unwrap().run(&fields, &LEADS, Inflow::LastObservation).unwrap();
         let times: Vec<Timestamp> = nowcast.fields.iter().map(|f| f.valid_time).collect();
         let expected: Vec<Timestamp> = (1..=12).map(|k| at(5.0 * k as f64)).collect();
         assert_eq!(times, expected, "{name}");
@@ -47,7 +47,10 @@ fn products_stand_on_their_valid_times_whatever_order_the_fields_come_in() {
 #[test]
 fn extrapolation_beats_persistence_on_rain_that_moves() {
     let score = |name: &str| {
-        let nowcast = method(name).unwrap().run(&past(&[-20.0, -15.0, -10.0, -5.0, 0.0]), &LEADS).unwrap();
+        let nowcast = method(name)
+            .unwrap()
+            .run(&past(&[-20.0, -15.0, -10.0, -5.0, 0.0]), &LEADS, Inflow::LastObservation)
+            .unwrap();
         let mut pool = Pool::default();
         for (field, minutes) in nowcast.fields.iter().zip([5.0, 10.0, 15.0, 20.0, 25.0, 30.0]) {
             pool.add(&field.rate_mm_h, &showers(minutes).rate_mm_h).unwrap();
@@ -66,7 +69,7 @@ fn no_rain_in_no_rain_out_and_unknown_stays_unknown() {
             for field in &mut fields {
                 field.rate_mm_h.fill(value);
             }
-            let nowcast = method(name).unwrap().run(&fields, &LEADS).unwrap();
+            let nowcast = method(name).unwrap().run(&fields, &LEADS, Inflow::LastObservation).unwrap();
             let kept = |rate: &f32| *rate == value || (rate.is_nan() && value.is_nan());
             assert!(nowcast.fields.iter().all(|f| f.rate_mm_h.iter().all(kept)), "{name} of {value}");
         }
@@ -77,7 +80,7 @@ fn no_rain_in_no_rain_out_and_unknown_stays_unknown() {
 fn a_single_field_is_nowcast_as_it_is() {
     for name in METHODS {
         let fields = past(&[0.0]);
-        let nowcast = method(name).unwrap().run(&fields, &LEADS).unwrap();
+        let nowcast = method(name).unwrap().run(&fields, &LEADS, Inflow::LastObservation).unwrap();
         assert_eq!(nowcast.fields[11].rate_mm_h, fields[0].rate_mm_h, "{name}");
     }
 }
@@ -88,7 +91,10 @@ fn fields_older_than_the_history_change_nothing() {
         let recent = past(&[-25.0, -15.0, -5.0, 0.0]);
         let mut with_old = past(&[-600.0, -90.0]);
         with_old.extend(recent.iter().cloned());
-        let (a, b) = (method(name).unwrap().run(&recent, &LEADS), method(name).unwrap().run(&with_old, &LEADS));
+        let (a, b) = (
+            method(name).unwrap().run(&recent, &LEADS, Inflow::LastObservation),
+            method(name).unwrap().run(&with_old, &LEADS, Inflow::LastObservation),
+        );
         assert_eq!(a.unwrap().fields[5].rate_mm_h, b.unwrap().fields[5].rate_mm_h, "{name}");
     }
 }
@@ -96,6 +102,9 @@ fn fields_older_than_the_history_change_nothing() {
 #[test]
 fn nothing_to_start_from_is_a_named_error() {
     for name in METHODS {
-        assert!(matches!(method(name).unwrap().run(&[], &LEADS), Err(NowcastError::NoFields)), "{name}");
+        assert!(
+            matches!(method(name).unwrap().run(&[], &LEADS, Inflow::LastObservation), Err(NowcastError::NoFields)),
+            "{name}"
+        );
     }
 }

@@ -124,12 +124,7 @@ fn watched(place: &raincell_simulator::Place) -> Table {
 }
 
 /// Writes the volumes of the past two hours, then each new one when its time has come.
-async fn keep_scanning(
-    weather: Arc<Weather>,
-    raw: PathBuf,
-    now: Timestamp,
-    runtime: Runtime,
-) -> anyhow::Result<()> {
+async fn keep_scanning(weather: Arc<Weather>, raw: PathBuf, now: Timestamp, runtime: Runtime) -> anyhow::Result<()> {
     let history: Vec<Timestamp> = (0..=HISTORY).rev().map(|back| now - STEP * back).collect();
     scan(Arc::clone(&weather), raw.clone(), history).await?;
     let mut next = now + STEP;

@@ -2,14 +2,14 @@
 
 use anyhow::Context;
 
-use crate::{Outcome, output};
 use crate::cli::InspectArguments;
+use crate::{Outcome, output};
 
 /// Prints the report, or the error.
 pub fn run(arguments: &InspectArguments) -> anyhow::Result<Outcome> {
     let name = arguments.file.display().to_string();
     let bytes = std::fs::read(&arguments.file).with_context(|| name.clone())?;
     let report = raincell_io::inspect(&bytes, &name)?;
-    output::line(&if arguments.json { report.to_json().to_string() } else { report.to_string() })?;
+    output::line(&if arguments.json { report.to_json() } else { report.to_string() })?;
     Ok(Outcome::AllDone)
 }

@@ -12,8 +12,8 @@ use raincell_prepare::{Config, Recipe};
 use raincell_service_runtime::config;
 use rayon::prelude::*;
 
-use crate::{Outcome, output};
 use crate::cli::PrepareArguments;
+use crate::{Outcome, output};
 
 /// A scan that became a frame file.
 struct Made {
@@ -30,10 +30,8 @@ pub fn run(arguments: &PrepareArguments) -> anyhow::Result<Outcome> {
     // Hidden by itself where standard error is no terminal.
     let progress = ProgressBar::new(units.len() as u64);
     let (scans, mut errors) = read_all(&units, &progress);
-    let made: Vec<anyhow::Result<Made>> = scans
-        .into_par_iter()
-        .map(|(key, parts)| make(&key, parts, &recipe, &arguments.out))
-        .collect();
+    let made: Vec<anyhow::Result<Made>> =
+        scans.into_par_iter().map(|(key, parts)| make(&key, parts, &recipe, &arguments.out)).collect();
     progress.finish_and_clear();
     for outcome in made {
         match outcome {
