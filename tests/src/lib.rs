@@ -36,10 +36,13 @@ impl Running {
             .with_context(|| format!("cannot start {name}"))?;
         let output = child.stdout.take().context("no standard output")?;
         let mut running = Self { child, name: name.to_owned(), log, url: String::new() };
-        for line in BufReader::new(output).lines() {
+        let mut lines = BufReader::new(output).lines();
+        for line in &mut lines {
             let line = line?;
             if let Some(at) = line.find("http://") {
                 line[at..].trim().clone_into(&mut running.url);
+                // Somebody has to go on reading.
+                std::thread::spawn(move || lines.for_each(drop));
                 return Ok(running);
             }
         }

@@ -40,7 +40,7 @@ async fn the_demo_warns_of_rain_that_comes() {
         (issued >= story.start && forecast["arrival"].is_object()).then_some(forecast)
     })
     .await
-    .unwrap();
+    .unwrap_or_else(|error| panic!("{error}; the log:\n{}", demo.log_text()));
     let starts_at: Timestamp = forecast["arrival"]["starts_at"].as_str().unwrap().parse().unwrap();
     let truth = Weather::demo(story.seed, story.start)
         .onset_at(place.lat_deg, place.lon_deg, story.start, SignedDuration::from_hours(2), 0.1)
@@ -50,8 +50,14 @@ async fn the_demo_warns_of_rain_that_comes() {
     assert!(off <= SignedDuration::from_mins(5), "forecast {starts_at}, truth {truth}");
     assert!(forecast["series"].as_array().unwrap().iter().all(|step| step["p90"].is_null()), "no invented percentiles");
 
-    let text = eventually("a post", async || posts(folder.path(), "txt").pop()).await.unwrap();
-    assert!(std::fs::read_to_string(&text).unwrap().contains(place.name));
+    let warning = format!("Rain coming to {}", place.name);
+    let text = eventually(&warning, async || {
+        posts(folder.path(), "txt")
+            .into_iter()
+            .find(|p| std::fs::read_to_string(p).is_ok_and(|t| t.starts_with(&warning)))
+    })
+    .await
+    .unwrap();
     let gif = text.with_extension("gif");
     let bytes = std::fs::read(&gif).unwrap();
     assert!(bytes.len() < 3_000_000, "{} bytes", bytes.len());

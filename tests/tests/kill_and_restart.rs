@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use raincell_frame::{Frame, content_hash, encode};
+use raincell_frame::{Frame, MEDIA_TYPE, content_hash, encode};
 use raincell_model::{Grid, RainField};
 use raincell_simulator::{Radar, Weather, nexrad_file, odim_file};
 use raincell_tests::{Running, eventually, free_port, json};
@@ -82,7 +82,8 @@ async fn keep_putting(store: String, stop: Arc<AtomicBool>) -> Vec<(String, Stri
         let body = encode(&Frame { source: "direct".into(), product: "rate".into(), field }).unwrap();
         let url = format!("{store}/v1/frames/direct/rate/{valid_time}");
         let hash = content_hash(&body);
-        if let Ok(response) = client.put(&url).bearer_auth(TOKEN).body(body).send().await
+        if let Ok(response) =
+            client.put(&url).bearer_auth(TOKEN).header("content-type", MEDIA_TYPE).body(body).send().await
             && response.status().is_success()
         {
             accepted.push((url, hash));

@@ -45,12 +45,13 @@ async fn real_volumes_become_frames_nowcasts_and_tiles() {
     for (radar, frames) in [("kbgm", 5), ("klot", 1)] {
         eventually(&format!("{frames} frames of {radar}"), async || {
             let page = json(&format!("{api}/v1/frames?source={radar}")).await?;
-            (page["frames"].as_array()?.len() == frames).then_some(())
+            let observed = page["frames"].as_array()?.iter().filter(|f| f["kind"] == "observed").count();
+            (observed == frames).then_some(())
         })
         .await
         .unwrap();
     }
-    // Chicago lies under the storms of KLOT; Binghamton is the radar of the other five volumes.
+    // Chicago is within reach of KLOT, whose storms are over Peoria; Binghamton is the radar of the other five volumes.
     let chicago = eventually("a forecast for Chicago", async || {
         let forecast = json(&format!("{api}/v1/forecast?lat=41.88&lon=-87.63")).await?;
         forecast["model_version"].is_string().then_some(forecast)
@@ -68,7 +69,7 @@ async fn real_volumes_become_frames_nowcasts_and_tiles() {
     .unwrap();
     assert_eq!(binghamton["source"], "kbgm");
 
-    let (x, y) = tile_of(41.88, -87.63);
+    let (x, y) = tile_of(41.1, -89.6);
     let tile = reqwest::get(format!("{api}/tiles/rate/8/{x}/{y}.png?source=klot")).await.unwrap();
     assert_eq!(tile.status().as_u16(), 200);
     let tile = tile.bytes().await.unwrap();

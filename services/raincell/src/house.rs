@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::Context;
 use raincell_service_runtime::{Runtime, ServiceConfig, auth, config, http, telemetry};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 use toml::{Table, Value};
 
 /// The configuration of all services.
@@ -63,27 +64,41 @@ impl House {
         Ok(format!("http://{}", self.listeners.api.local_addr()?))
     }
 
-    /// Runs all services until shutdown, or until one of them fails: then the others drain, and the failure is told.
+    /// Runs all services until shutdown, or until one of them fails: then the others drain, and the failure is told. The
+    /// store stops last, so that what the others still have in hand is kept.
     pub async fn run(self, runtime: Runtime) -> anyhow::Result<()> {
         telemetry::prometheus();
         let Self { store, prepare, nowcast, api, alert, listeners } = self;
-        let mut services = JoinSet::new();
+        let stop_store = CancellationToken::new();
+        let store_runtime = Runtime { shutdown: stop_store.clone(), ..runtime.clone() };
+        let store = tokio::spawn(named("store", raincell_store::run(store, listeners.store, store_runtime)));
+        let mut others = JoinSet::new();
         let each = || runtime.clone();
-        services.spawn(named("store", raincell_store::run(store, listeners.store, each())));
-        services.spawn(named("prepare", raincell_prepare::run(prepare, listeners.prepare, each())));
-        services.spawn(named("nowcast", raincell_nowcast::run(nowcast, listeners.nowcast, each())));
-        services.spawn(named("api", raincell_api::run(api, listeners.api, each())));
-        services.spawn(named("alert", raincell_alert::run(alert, listeners.alert, each())));
-        let mut result = Ok(());
-        while let Some(ended) = services.join_next().await {
-            let ended = ended.context("a service panicked").and_then(|ended| ended);
-            if result.is_ok() {
-                result = ended;
+        others.spawn(named("prepare", raincell_prepare::run(prepare, listeners.prepare, each())));
+        others.spawn(named("nowcast", raincell_nowcast::run(nowcast, listeners.nowcast, each())));
+        others.spawn(named("api", raincell_api::run(api, listeners.api, each())));
+        others.spawn(named("alert", raincell_alert::run(alert, listeners.alert, each())));
+        let watched = watch(store, runtime.shutdown.clone());
+        let drained = async {
+            let mut result = Ok(());
+            while let Some(ended) = others.join_next().await {
+                let ended = ended.context("a service panicked").and_then(|ended| ended);
+                result = result.and(ended);
+                runtime.shutdown.cancel();
             }
-            runtime.shutdown.cancel();
-        }
-        result
+            stop_store.cancel();
+            result
+        };
+        let (store, others) = tokio::join!(watched, drained);
+        others.and(store)
     }
+}
+
+/// Waits for the store; when it ends by itself the others are to end too.
+async fn watch(store: JoinHandle<anyhow::Result<()>>, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let ended = store.await.context("the store panicked").and_then(|ended| ended);
+    shutdown.cancel();
+    ended
 }
 
 async fn named(service: &'static str, run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

@@ -9,6 +9,11 @@ pub fn line(text: &str) -> std::io::Result<()> {
     output.flush()
 }
 
+/// Writes a line for whoever may be reading; a service runs on when nobody does.
+pub fn notice(text: &str) {
+    let _ = line(text);
+}
+
 /// True when the reader has gone.
 pub fn is_closed(error: &std::io::Error) -> bool {
     error.kind() == ErrorKind::BrokenPipe

@@ -1,13 +1,18 @@
 //! The `main` that all service binaries share: command line → config → telemetry → bind → run → drain.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Runtime, ServiceConfig, config, http, telemetry};
+
+/// How long a service may take to finish what it has in hand.
+pub const DRAIN: Duration = Duration::from_secs(15);
 
 /// Command line of a service binary.
 #[derive(Debug, Parser)]
@@ -66,7 +71,7 @@ pub fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::R
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(future);
     // A blocking task that still runs must not keep the process alive.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    runtime.shutdown_timeout(Duration::from_secs(2));
     result
 }
 
@@ -79,10 +84,34 @@ where
     telemetry::prometheus();
     let listener = http::bind(config.bind()).await?;
     // On standard output, so that whoever started it with port 0 can read the port.
-    println!("listening on http://{}", listener.local_addr()?);
+    let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
     let runtime = Runtime::system();
-    cancel_on_signal(runtime.shutdown.clone());
-    run(config, listener, runtime).await
+    let shutdown = runtime.shutdown.clone();
+    cancel_on_signal(shutdown.clone());
+    drain_within(DRAIN, shutdown, run(config, listener, runtime)).await
+}
+
+/// Runs to the end, but not longer than `bound` after shutdown: whatever is then still in hand is safe to cut, as all
+/// work is done at least once.
+///
+/// # Errors
+/// What `run` fails with.
+pub async fn drain_within(
+    bound: Duration,
+    shutdown: CancellationToken,
+    run: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let too_long = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(bound).await;
+    };
+    tokio::select! {
+        result = run => result,
+        () = too_long => {
+            tracing::warn!(seconds = bound.as_secs(), "work still in hand after the drain was cut");
+            Ok(())
+        }
+    }
 }
 
 /// Cancels the token at the first SIGTERM or Ctrl-C.

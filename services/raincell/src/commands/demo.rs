@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use toml::{Table, Value};
 
-use crate::Outcome;
 use crate::cli::DemoArguments;
 use crate::house::{House, set};
+use crate::{Outcome, output};
 
 /// Between two volumes.
 const STEP: SignedDuration = SignedDuration::from_mins(5);
@@ -33,13 +33,14 @@ pub fn run(arguments: &DemoArguments) -> anyhow::Result<Outcome> {
     let clock: SharedClock = Arc::new(FastClock::new(now, arguments.speed));
     service::block_on(async {
         let house = House::open(None, overrides(arguments, &folder, &raw)).await?;
-        println!("Raincell demo: {}", house.url()?);
-        println!("Raw scans, database and posts: {}", folder.display());
+        output::notice(&format!("Raincell demo: {}", house.url()?));
+        output::notice(&format!("Raw scans, database and posts: {}", folder.display()));
         let runtime = Runtime { clock: Arc::clone(&clock), shutdown: CancellationToken::new() };
         service::cancel_on_signal(runtime.shutdown.clone());
         let weather = Arc::new(Weather::demo(story.seed, story.start));
         let radar = tokio::spawn(keep_scanning(weather, raw, now, runtime.clone()));
-        house.run(runtime).await?;
+        let shutdown = runtime.shutdown.clone();
+        service::drain_within(service::DRAIN, shutdown, house.run(runtime)).await?;
         radar.await?
     })?;
     Ok(Outcome::AllDone)

@@ -6,7 +6,7 @@ use anyhow::Context;
 use raincell_nowcasts::{Inflow, LeadTimes, METHODS};
 
 use crate::cli::{HindcastArguments, UsageError};
-use crate::{Outcome, frames_folder};
+use crate::{Outcome, frames_folder, output};
 
 /// Step assumed where one frame is all there is, minutes.
 const DEFAULT_STEP_MIN: f64 = 5.0;
@@ -32,6 +32,6 @@ pub fn run(arguments: &HindcastArguments) -> anyhow::Result<Outcome> {
     std::fs::write(&arguments.out, bytes).with_context(|| arguments.out.display().to_string())?;
     let io_s = read_s + began.elapsed().as_secs_f64();
     let (motion_s, nowcast_s) = (nowcast.timings.motion_s, nowcast.timings.nowcast_s);
-    println!("motion_s={motion_s:.4} nowcast_s={nowcast_s:.4} io_s={io_s:.4}");
+    output::line(&format!("motion_s={motion_s:.4} nowcast_s={nowcast_s:.4} io_s={io_s:.4}"))?;
     Ok(Outcome::AllDone)
 }

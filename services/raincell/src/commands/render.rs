@@ -6,7 +6,7 @@ use raincell_model::RainField;
 use raincell_render::{AnimationRequest, animate, still_png, whole_domain};
 
 use crate::cli::{RenderArguments, UsageError};
-use crate::{Outcome, frames_folder};
+use crate::{Outcome, frames_folder, output};
 
 /// Frames of a folder that go into one picture at most: a day of five-minute frames would be no animation any more.
 const LONGEST: SignedDuration = SignedDuration::from_hours(6);
@@ -27,7 +27,8 @@ pub fn run(arguments: &RenderArguments) -> anyhow::Result<Outcome> {
         }
     };
     std::fs::write(&arguments.out, &bytes).with_context(|| arguments.out.display().to_string())?;
-    println!("{}  {} times  {} KB", arguments.out.display(), past.len() + forecast.len(), bytes.len() / 1000);
+    let times = past.len() + forecast.len();
+    output::line(&format!("{}  {times} times  {} KB", arguments.out.display(), bytes.len() / 1000))?;
     Ok(Outcome::AllDone)
 }
 

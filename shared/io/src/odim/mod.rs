@@ -10,6 +10,7 @@ mod merge;
 mod packing;
 mod projection;
 mod source;
+mod superblock;
 mod unpack;
 mod volume;
 mod write;
@@ -23,6 +24,7 @@ use crate::{RawScan, ReadErrorKind, ReadOptions};
 
 /// Reads any ODIM_H5 object that holds rain.
 pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<RawScan, ReadErrorKind> {
+    superblock::check_length(bytes)?;
     let file = hdf5_pure::File::from_bytes(bytes.to_vec()).map_err(|e| hdf5_error("/", &e))?;
     let root = Node::root(&file)?;
     let what = root.attributes("what")?;
