@@ -10,6 +10,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use toml::{Table, Value};
 
+use crate::cli::UsageError;
+
 /// The configuration of all services.
 pub struct House {
     store: raincell_store::Config,
@@ -32,7 +34,9 @@ impl House {
     /// Loads the configuration of every service and opens their ports: the configured one for `api`, any free one on
     /// loopback for the others. `overrides` (a table a service) go over everything that file and environment say.
     pub async fn open(file: Option<&Path>, mut overrides: Table) -> anyhow::Result<Self> {
-        let api_address = config::load_with::<raincell_api::Config>(file, &overrides.to_string())?.bind().to_owned();
+        // What this process fills in by itself must not be missed in the first look.
+        set(&mut overrides, "store", "token", "first-look-only");
+        let api_address = check(file, &overrides.to_string())?;
         let inside = || http::bind("127.0.0.1:0");
         let listeners = Listeners {
             store: inside().await?,
@@ -91,6 +95,30 @@ impl House {
         };
         let (store, others) = tokio::join!(watched, drained);
         others.and(store)
+    }
+}
+
+/// Looks at the configuration of every service, tells all that is wrong at once, and gives the public address.
+fn check(file: Option<&Path>, overrides: &str) -> anyhow::Result<String> {
+    fn problem<C: ServiceConfig>(file: Option<&Path>, overrides: &str) -> Option<String> {
+        config::load_with::<C>(file, overrides).err().map(|error| error.to_string())
+    }
+    let api = config::load_with::<raincell_api::Config>(file, overrides);
+    let mut problems: Vec<String> = [
+        problem::<raincell_store::Config>(file, overrides),
+        problem::<raincell_prepare::Config>(file, overrides),
+        problem::<raincell_nowcast::Config>(file, overrides),
+        api.as_ref().err().map(ToString::to_string),
+        problem::<raincell_alert::Config>(file, overrides),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    // A file that cannot be read is the same news five times.
+    problems.dedup();
+    match api {
+        Ok(api) if problems.is_empty() => Ok(api.bind().to_owned()),
+        _ => Err(UsageError(problems.join("\n          ")).into()),
     }
 }
 

@@ -15,22 +15,20 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file is not there or not readable.
-    #[error("config file {path}: {source}")]
+    #[error("config file {path}: {cause}")]
     File {
         /// Which file.
         path: PathBuf,
         /// What the system said.
-        #[source]
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A key is missing, unknown or of the wrong type.
-    #[error("config of [{section}]: {source}")]
+    #[error("config of [{section}]: {cause}")]
     Shape {
         /// Section of the service.
         section: &'static str,
         /// Which key, and where it was set.
-        #[source]
-        source: Box<figment::Error>,
+        cause: Box<figment::Error>,
     },
     /// Keys are well-formed, but some values cannot be used; all of them are listed.
     #[error("config of [{section}]: {}", problems.join("; "))]
@@ -84,15 +82,14 @@ pub fn load<C: ServiceConfig>(file: Option<&Path>) -> Result<C, ConfigError> {
 pub fn load_with<C: ServiceConfig>(file: Option<&Path>, overrides: &str) -> Result<C, ConfigError> {
     let mut figment = Figment::from(Toml::string(C::DEFAULTS));
     if let Some(path) = file {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::File { path: path.to_owned(), cause })?;
         figment = figment.merge(Toml::string(&text));
     }
     let config: C = figment
         .merge(Env::prefixed("RAINCELL_").split("__"))
         .merge(Toml::string(overrides))
         .extract_inner(C::SECTION)
-        .map_err(|source| ConfigError::Shape { section: C::SECTION, source: Box::new(source) })?;
+        .map_err(|cause| ConfigError::Shape { section: C::SECTION, cause: Box::new(cause) })?;
     let problems = config.problems();
     if problems.is_empty() { Ok(config) } else { Err(ConfigError::Values { section: C::SECTION, problems }) }
 }
