@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::answers::Refusal;
+use crate::leases::Writable;
 use crate::parameters::Parameters;
 
 /// The most posts in one listing.
@@ -25,10 +26,11 @@ pub(crate) async fn state(State(app): State<App>, Path(place): Path<String>) -> 
 pub(crate) async fn transition(
     State(app): State<App>,
     Path(place): Path<String>,
+    Writable(store): Writable,
     body: Bytes,
 ) -> Result<Response, Refusal> {
     let transition: AlertTransition = json_body(&body)?;
-    match app.store.transition(&place, &transition, app.runtime.clock.now()).await {
+    match store.transition(&place, &transition, app.runtime.clock.now()).await {
         Ok(state) => {
             for post in &transition.posts {
                 tracing::info!(place, key = post.key, "post in the outbox");
@@ -57,9 +59,13 @@ pub(crate) async fn outbox(State(app): State<App>, parameters: Parameters) -> Re
     Ok(Json(app.store.outbox(status, LONGEST_LIST).await?).into_response())
 }
 
-pub(crate) async fn record(State(app): State<App>, Path(key): Path<String>, body: Bytes) -> Result<Response, Refusal> {
+pub(crate) async fn record(
+    Path(key): Path<String>,
+    Writable(store): Writable,
+    body: Bytes,
+) -> Result<Response, Refusal> {
     let outcome: PostOutcome = json_body(&body)?;
-    Ok(Json(app.store.record_outcome(&key, &outcome).await?).into_response())
+    Ok(Json(store.record_outcome(&key, &outcome).await?).into_response())
 }
 
 /// Read by hand, so that what is wrong with it is told as a problem like all others.

@@ -57,6 +57,7 @@ fn store_refusal(error: &StoreError) -> Response {
             let problem = Problem::new(StatusCode::PRECONDITION_FAILED, error.to_string());
             with_etag(problem.into_response(), found.as_ref())
         }
+        StoreError::Fenced { .. } => Problem::new(StatusCode::LOCKED, error.to_string()).into_response(),
         StoreError::Stale { .. } => Problem::conflict(error.to_string()).into_response(),
         StoreError::Key(key) => Problem::new(StatusCode::BAD_REQUEST, key.to_string()).into_response(),
         StoreError::Busy { .. } => {

@@ -11,16 +11,22 @@ use raincell_frame_store::StoreError;
 use crate::App;
 use crate::alerts::json_body;
 use crate::answers::{Refusal, expect_same};
+use crate::leases::Writable;
 
 pub(crate) async fn get(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Refusal> {
     Ok(Json(app.store.checkpoint(&name).await?).into_response())
 }
 
 /// 409 carries the checkpoint that is stored; one that is not there has revision 0 and null.
-pub(crate) async fn put(State(app): State<App>, Path(name): Path<String>, body: Bytes) -> Result<Response, Refusal> {
+pub(crate) async fn put(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Writable(store): Writable,
+    body: Bytes,
+) -> Result<Response, Refusal> {
     let checkpoint: Checkpoint = json_body(&body)?;
     expect_same("name", &name, &checkpoint.name)?;
-    match app.store.put_checkpoint(&checkpoint).await {
+    match store.put_checkpoint(&checkpoint).await {
         Ok(stored) => Ok(Json(stored).into_response()),
         Err(StoreError::Stale { .. }) => {
             let stored = match app.store.checkpoint(&name).await {

@@ -12,6 +12,7 @@ use raincell_service_runtime::Problem;
 
 use crate::App;
 use crate::answers::{Refusal, body_answer, expect_media_type, expect_same, put_answer, write_condition};
+use crate::leases::Writable;
 use crate::parameters::{Parameters, time_in};
 
 /// The most frames in one page.
@@ -23,6 +24,7 @@ type FramePath = Path<(String, String, String)>;
 pub(crate) async fn put(
     State(app): State<App>,
     Path(path): FramePath,
+    Writable(store): Writable,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
@@ -31,7 +33,7 @@ pub(crate) async fn put(
     let condition = write_condition(&headers)?;
     validate(&key, &body)?;
     let size = body.len() as u64;
-    let put = app.store.put_frame(&key, body, &condition, app.runtime.clock.now()).await?;
+    let put = store.put_frame(&key, body, &condition, app.runtime.clock.now()).await?;
     if let Put::New(info) = &put {
         metrics::counter!("raincell_frames_stored_total", "source" => info.source.clone()).increment(1);
         metrics::counter!("raincell_frame_bytes_stored_total", "source" => info.source.clone()).increment(size);

@@ -9,6 +9,7 @@ mod checkpoints;
 mod config;
 mod events;
 mod frames;
+mod leases;
 mod nowcasts;
 mod parameters;
 mod rain;
@@ -75,6 +76,7 @@ fn router(app: App, health: &Health, config: &Config) -> Router {
         .route("/v1/alerts/outbox", get(alerts::outbox))
         .route("/v1/alerts/outbox/{key}", axum::routing::put(alerts::record))
         .route("/v1/checkpoints/{*name}", get(checkpoints::get).put(checkpoints::put))
+        .route("/v1/leases/{name}", get(leases::get).put(leases::change))
         .layer(DefaultBodyLimit::max(config.body_limit_mb as usize * (1 << 20)))
         .layer(middleware::from_fn_with_state(BearerToken::new(&config.token), require_bearer))
         .with_state(app);

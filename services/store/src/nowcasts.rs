@@ -12,6 +12,7 @@ use raincell_service_runtime::Problem;
 use crate::App;
 use crate::answers::{Refusal, body_answer, expect_media_type, expect_same, put_answer, write_condition};
 use crate::frames::{expect_whole, malformed};
+use crate::leases::Writable;
 use crate::parameters::{Parameters, time_in};
 
 /// The most runs in one listing.
@@ -23,6 +24,7 @@ type RunPath = Path<(String, String)>;
 pub(crate) async fn put(
     State(app): State<App>,
     Path(path): RunPath,
+    Writable(store): Writable,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
@@ -31,7 +33,7 @@ pub(crate) async fn put(
     let condition = write_condition(&headers)?;
     validate(&key, &body)?;
     let size = body.len() as u64;
-    let put = app.store.put_nowcast(&key, body, &condition, app.runtime.clock.now()).await?;
+    let put = store.put_nowcast(&key, body, &condition, app.runtime.clock.now()).await?;
     if let Put::New(info) = &put {
         metrics::counter!("raincell_nowcasts_stored_total", "source" => info.source.clone()).increment(1);
         metrics::counter!("raincell_nowcast_bytes_stored_total", "source" => info.source.clone()).increment(size);

@@ -7,4 +7,5 @@ pub mod events;
 pub mod forecast;
 pub mod frames;
 pub mod health;
+pub mod leases;
 pub mod problem;

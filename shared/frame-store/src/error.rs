@@ -1,5 +1,6 @@
 //! What can go wrong, sorted by what a caller can do about it.
 
+use raincell_api_types::leases::Fence;
 use thiserror::Error;
 
 /// Why a store did not do what it was asked for.
@@ -38,6 +39,16 @@ pub enum StoreError {
         expected: u64,
         /// The stored revision.
         found: u64,
+    },
+    /// Somebody else holds the lease under which a write was to be made, or nobody does; nothing was written.
+    #[error("the lease {} is not held with token {}: it stands at {found}, held by {}", .fence.lease, .fence.token, .owner.as_deref().unwrap_or("nobody"))]
+    Fenced {
+        /// What the writer says that it holds.
+        fence: Fence,
+        /// The token that is stored.
+        found: u64,
+        /// Who holds the lease.
+        owner: Option<String>,
     },
     /// Something cannot be a key.
     #[error(transparent)]

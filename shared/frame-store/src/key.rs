@@ -23,7 +23,7 @@ impl FrameKey {
     /// # Errors
     /// [`KeyError::Name`] for a name that cannot.
     pub fn new(source: &str, product: &str, valid_time: Timestamp) -> Result<Self, KeyError> {
-        Ok(Self { source: name("source", source)?, product: name("product", product)?, valid_time })
+        Ok(Self { source: valid_name("source", source)?, product: valid_name("product", product)?, valid_time })
     }
 
     /// Where it came from.
@@ -61,7 +61,7 @@ impl NowcastKey {
     /// # Errors
     /// [`KeyError::Name`] if it cannot.
     pub fn new(source: &str, issue_time: Timestamp) -> Result<Self, KeyError> {
-        Ok(Self { source: name("source", source)?, issue_time })
+        Ok(Self { source: valid_name("source", source)?, issue_time })
     }
 
     /// Source of the frames that it was made from.
@@ -81,7 +81,11 @@ impl Display for NowcastKey {
     }
 }
 
-fn name(field: &'static str, given: &str) -> Result<String, KeyError> {
+/// A name that can stand in a path; `field` says what it names.
+///
+/// # Errors
+/// [`KeyError::Name`] for a name that cannot.
+pub fn valid_name(field: &'static str, given: &str) -> Result<String, KeyError> {
     let fits = (1..=LONGEST_NAME).contains(&given.len())
         && !given.starts_with('.')
         && given.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));

@@ -11,10 +11,11 @@
 pub mod conformance;
 mod error;
 mod key;
+mod lease;
 mod sqlite;
 mod store;
 
 pub use error::{KeyError, StoreError};
-pub use key::{FrameKey, FrameQuery, NowcastKey};
+pub use key::{FrameKey, FrameQuery, NowcastKey, valid_name};
 pub use sqlite::SqliteStore;
 pub use store::{FrameStore, Put, Removed, Stored, WriteCondition};

@@ -1,6 +1,7 @@
 //! The trait that every backend and every wrapper implements.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 use raincell_api_types::alerts::{AlertState, AlertTransition, OutboxPost, PostOutcome, PostStatus};
 use raincell_api_types::events::SequencedEvent;
 use raincell_api_types::frames::{Checkpoint, FrameInfo, FramePage, NowcastInfo, SourceInfo};
+use raincell_api_types::leases::{Fence, Lease, LeaseChange};
 use tokio::sync::watch;
 
 use crate::{FrameKey, FrameQuery, NowcastKey, StoreError};
@@ -61,6 +63,9 @@ pub struct Removed {
 /// - The log has one event for each stored frame and run and for each post put into the outbox, in the order of their
 ///   storing; its sequence only rises, also over restarts and expiry.
 /// - What has expired is invisible at once, and removed later.
+/// - A lease has one holder at a time. No clock of the backend takes part: a rival says which version it has seen for
+///   the whole duration, and of all that saw the same one gets it. The fencing token rises with each holder, and what
+///   is written through [`Self::fenced`] with an older one is refused.
 #[async_trait]
 pub trait FrameStore: Debug + Send + Sync {
     /// Stores a frame.
@@ -186,6 +191,23 @@ pub trait FrameStore: Debug + Send + Sync {
     /// # Errors
     /// [`StoreError::Stale`] where the stored revision is another one.
     async fn put_checkpoint(&self, checkpoint: &Checkpoint) -> Result<Checkpoint, StoreError>;
+
+    /// A lease as it is stored; version 0 and no owner where it was never taken.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn lease(&self, name: &str) -> Result<Lease, StoreError>;
+
+    /// Takes, renews or releases a lease. That a rival has waited long enough is for the rival to see to.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where the lease has another version than the one that the change was computed from;
+    /// [`StoreError::Fenced`] for a renewal or release by somebody who does not hold it.
+    async fn change_lease(&self, name: &str, change: &LeaseChange) -> Result<Lease, StoreError>;
+
+    /// The same store for somebody who writes under a lease: each of its writes (but those of leases) is refused with
+    /// [`StoreError::Fenced`] unless the lease is held with this very token at the instant of the write.
+    fn fenced(&self, fence: Fence) -> Arc<dyn FrameStore>;
 
     /// Hides what was stored before `stored_before`: frames, runs, events, and posts that are sent or failed. (By the
     /// time of storing, not by valid time: archived weather may be shown, too.)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use raincell_api_types::alerts::AlertState;
 use raincell_api_types::frames::Checkpoint;
+use raincell_api_types::leases::Lease;
 use raincell_api_types::problem::ProblemDetails;
 use raincell_frame::{DecodeError, EncodeError};
 use thiserror::Error;
@@ -52,6 +53,15 @@ pub enum ClientError {
     /// A checkpoint has changed since it was read.
     #[error("checkpoint {} is at revision {}, not the one the change was computed from", .0.name, .0.revision)]
     StaleCheckpoint(Box<Checkpoint>),
+    /// A lease has changed since it was read.
+    #[error("lease {} is at version {}, not the one the change was computed from", .0.name, .0.version)]
+    StaleLease(Box<Lease>),
+    /// The lease under which something was to be written is not held any more; nothing was written.
+    #[error("the store refuses a write: {reason}")]
+    Fenced {
+        /// As the store tells it.
+        reason: String,
+    },
     /// The store does not accept the token.
     #[error("the store does not accept the token")]
     Unauthorized,

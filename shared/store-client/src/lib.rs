@@ -4,6 +4,7 @@
 //!   is tried again with growing, jittered pauses on connection errors, 5xx and 429 until its deadline.
 //! - [`StoreClient::events`] is an endless stream of what happens in the store; it reconnects by itself, goes on
 //!   where it was, and says when it is cut off, so that the listener can poll meanwhile.
+//! - [`LeaseKeeper`] takes a lease, keeps it, and says whether it is held; [`StoreClient::with_fence`] writes under it.
 //! - [`ClientError`] has a variant for each answer that a caller can do something about.
 //!
 //! What it will not do: keep copies of answers, or speak TLS (the store is on the loopback or a private network).
@@ -13,6 +14,8 @@ mod checkpoints;
 mod error;
 mod events;
 mod frames;
+mod lease_keeper;
+mod leases;
 mod nowcasts;
 mod policy;
 mod transport;
@@ -20,5 +23,6 @@ mod transport;
 pub use error::ClientError;
 pub use events::StreamItem;
 pub use frames::{FrameQuery, PutOutcome};
+pub use lease_keeper::LeaseKeeper;
 pub use policy::RetryPolicy;
 pub use transport::StoreClient;

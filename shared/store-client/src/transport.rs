@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use backon::Retryable;
 use bytes::Bytes;
 use raincell_api_types::health::Readiness;
+use raincell_api_types::leases::Fence;
 use raincell_api_types::problem::ProblemDetails;
 use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url};
@@ -25,6 +26,8 @@ pub struct StoreClient {
     http: reqwest::Client,
     base: Arc<Url>,
     policy: RetryPolicy,
+    /// Under which lease it writes.
+    fence: Option<Arc<Fence>>,
 }
 
 impl Debug for StoreClient {
@@ -107,6 +110,7 @@ impl Answer {
             status if status.is_success() => Ok(self),
             StatusCode::NOT_FOUND => Err(ClientError::NotFound { what: what() }),
             StatusCode::UNAUTHORIZED => Err(ClientError::Unauthorized),
+            StatusCode::LOCKED => Err(ClientError::Fenced { reason: problem_of(self.status, &self.body).detail }),
             status => Err(ClientError::Rejected {
                 operation: self.operation,
                 problem: Box::new(problem_of(status, &self.body)),
@@ -141,13 +145,20 @@ impl StoreClient {
             .no_proxy()
             .build()
             .map_err(|e| ClientError::Setup(e.to_string()))?;
-        Ok(Self { http, base: Arc::new(base), policy: RetryPolicy::default() })
+        Ok(Self { http, base: Arc::new(base), policy: RetryPolicy::default(), fence: None })
     }
 
     /// The same client with other time-outs; connections are shared.
     #[must_use]
     pub fn with_policy(&self, policy: RetryPolicy) -> Self {
         Self { policy, ..self.clone() }
+    }
+
+    /// The same client for what is done under a lease: the store refuses each of its writes with
+    /// [`ClientError::Fenced`] unless the lease is held with this very token at the instant of the write.
+    #[must_use]
+    pub fn with_fence(&self, fence: Fence) -> Self {
+        Self { fence: Some(Arc::new(fence)), ..self.clone() }
     }
 
     /// What the store says of itself and what it depends on; one try.
@@ -167,7 +178,11 @@ impl StoreClient {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        Call { operation, method, url, headers: HeaderMap::new(), body: Bytes::new() }
+        let call = Call { operation, method, url, headers: HeaderMap::new(), body: Bytes::new() };
+        match &self.fence {
+            Some(fence) => call.header(HeaderName::from_static("raincell-fence"), &fence.to_string()),
+            None => call,
+        }
     }
 
     /// Sends it until there is an answer that another try would not change, or the deadline is reached.

@@ -4,5 +4,6 @@
 mod alerts;
 mod events;
 mod frames;
+mod leases;
 mod process;
 mod server;

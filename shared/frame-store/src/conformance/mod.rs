@@ -7,6 +7,7 @@
 mod alerts;
 mod events;
 mod frames;
+mod leases;
 mod nowcasts;
 mod retention;
 
@@ -20,6 +21,7 @@ use crate::{FrameKey, FrameStore, WriteCondition};
 pub use alerts::*;
 pub use events::*;
 pub use frames::*;
+pub use leases::*;
 pub use nowcasts::*;
 pub use retention::*;
 
@@ -56,6 +58,13 @@ macro_rules! frame_store_conformance {
             a_post_is_queued_once,
             outcomes_are_counted_and_sent_is_final,
             of_forty_rival_checkpoints_one_wins,
+            a_lease_begins_free_and_is_taken_once,
+            of_forty_rivals_for_a_lease_one_takes_it,
+            a_renewed_lease_is_not_taken_over,
+            a_holder_that_was_paused_cannot_renew_release_or_write,
+            a_released_lease_is_free_at_once_and_its_writes_end,
+            every_write_under_a_stale_fence_is_refused,
+            of_a_renewal_and_forty_takeovers_one_wins,
             what_expires_is_invisible_at_once,
             collection_leaves_what_is_alive,
             an_expired_frame_can_be_stored_again,

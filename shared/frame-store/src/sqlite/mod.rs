@@ -8,12 +8,14 @@ mod bodies;
 mod checkpoints;
 mod connections;
 mod events;
+mod leases;
 mod retention;
 mod schema;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,11 +23,12 @@ use jiff::Timestamp;
 use raincell_api_types::alerts::{AlertState, AlertTransition, OutboxPost, PostOutcome, PostStatus};
 use raincell_api_types::events::SequencedEvent;
 use raincell_api_types::frames::{Checkpoint, FrameInfo, FramePage, NowcastInfo, SourceInfo};
+use raincell_api_types::leases::{Fence, Lease, LeaseChange};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::{FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, StoreError, Stored, WriteCondition};
-use connections::Connections;
+use connections::{Connections, Fault};
 
 /// How many rows one transaction of the collector removes, so that writers never wait long for it.
 const COLLECT_ROWS: usize = 200;
@@ -33,8 +36,10 @@ const COLLECT_ROWS: usize = 200;
 /// A [`FrameStore`] in a SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
-    connections: Connections,
+    connections: Arc<Connections>,
     head: watch::Sender<u64>,
+    /// Under which lease it writes.
+    fence: Option<Arc<Fence>>,
 }
 
 impl SqliteStore {
@@ -57,9 +62,23 @@ impl SqliteStore {
     }
 
     async fn over(connections: Connections) -> Result<Self, StoreError> {
-        let store = Self { connections, head: watch::Sender::new(0) };
+        let store = Self { connections: Arc::new(connections), head: watch::Sender::new(0), fence: None };
         store.last_sequence().await?;
         Ok(store)
+    }
+
+    /// Writes in a transaction, which begins with a look at the lease where there is one to hold.
+    async fn write<T, W>(&self, doing: &'static str, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        let fence = self.fence.clone();
+        let admitted = move |c: &Connection| {
+            fence.map_or(Ok(()), |fence| leases::admit(c, &fence))?;
+            work(c)
+        };
+        self.connections.write(doing, admitted).await
     }
 
     /// Lets subscribers know of a sequence.
@@ -83,7 +102,7 @@ impl FrameStore for SqliteStore {
     ) -> Result<Put<FrameInfo>, StoreError> {
         let (key, condition) = (key.clone(), condition.clone());
         let write = move |c: &Connection| bodies::put(c, &key, &body, &condition, now);
-        let (put, sequence) = self.connections.write("store a frame", write).await?;
+        let (put, sequence) = self.write("store a frame", write).await?;
         self.announce(sequence);
         Ok(put)
     }
@@ -121,7 +140,7 @@ impl FrameStore for SqliteStore {
     ) -> Result<Put<NowcastInfo>, StoreError> {
         let (key, condition) = (key.clone(), condition.clone());
         let write = move |c: &Connection| bodies::put(c, &key, &body, &condition, now);
-        let (put, sequence) = self.connections.write("store a nowcast", write).await?;
+        let (put, sequence) = self.write("store a nowcast", write).await?;
         self.announce(sequence);
         Ok(put)
     }
@@ -163,7 +182,7 @@ impl FrameStore for SqliteStore {
     ) -> Result<AlertState, StoreError> {
         let (place, transition) = (place.to_owned(), transition.clone());
         let write = move |c: &Connection| alerts::transition(c, &place, &transition, now);
-        let (state, sequence) = self.connections.write("change an alert state", write).await?;
+        let (state, sequence) = self.write("change an alert state", write).await?;
         self.announce(sequence);
         Ok(state)
     }
@@ -174,7 +193,7 @@ impl FrameStore for SqliteStore {
 
     async fn record_outcome(&self, key: &str, outcome: &PostOutcome) -> Result<OutboxPost, StoreError> {
         let (key, outcome) = (key.to_owned(), outcome.clone());
-        self.connections.write("record a post", move |c| alerts::record(c, &key, &outcome)).await
+        self.write("record a post", move |c| alerts::record(c, &key, &outcome)).await
     }
 
     async fn checkpoint(&self, name: &str) -> Result<Checkpoint, StoreError> {
@@ -184,18 +203,33 @@ impl FrameStore for SqliteStore {
 
     async fn put_checkpoint(&self, checkpoint: &Checkpoint) -> Result<Checkpoint, StoreError> {
         let checkpoint = checkpoint.clone();
-        self.connections.write("store a checkpoint", move |c| checkpoints::put(c, checkpoint)).await
+        self.write("store a checkpoint", move |c| checkpoints::put(c, checkpoint)).await
+    }
+
+    async fn lease(&self, name: &str) -> Result<Lease, StoreError> {
+        let name = name.to_owned();
+        self.connections.read("read a lease", move |c| leases::get(c, &name)).await
+    }
+
+    async fn change_lease(&self, name: &str, change: &LeaseChange) -> Result<Lease, StoreError> {
+        let (name, change) = (name.to_owned(), change.clone());
+        self.connections.write("change a lease", move |c| leases::change(c, &name, &change)).await
+    }
+
+    fn fenced(&self, fence: Fence) -> Arc<dyn FrameStore> {
+        let (connections, head) = (Arc::clone(&self.connections), self.head.clone());
+        Arc::new(Self { connections, head, fence: Some(Arc::new(fence)) })
     }
 
     async fn expire(&self, stored_before: Timestamp, now: Timestamp) -> Result<Removed, StoreError> {
-        self.connections.write("expire", move |c| retention::expire(c, stored_before, now)).await
+        self.write("expire", move |c| retention::expire(c, stored_before, now)).await
     }
 
     async fn collect(&self, hidden_before: Timestamp) -> Result<Removed, StoreError> {
         let mut removed = Removed::default();
         loop {
             let collect = move |c: &Connection| retention::collect(c, hidden_before, COLLECT_ROWS);
-            let part = self.connections.write("collect what has expired", collect).await?;
+            let part = self.write("collect what has expired", collect).await?;
             if part == Removed::default() {
                 return Ok(removed);
             }

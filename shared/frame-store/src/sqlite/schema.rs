@@ -10,7 +10,8 @@ use crate::StoreError;
 /// What brings the schema from one version (its index) to the next. Only ever add to the end.
 ///
 /// Times are microseconds since 1970. Bodies are apart from what is known of them, so that listings read few pages.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE entries (
         id INTEGER PRIMARY KEY,
         kind TEXT NOT NULL,
@@ -58,11 +59,24 @@ const STEPS: [&str; 1] = ["
         revision INTEGER NOT NULL,
         value TEXT NOT NULL
     ) STRICT;
-"];
+",
+    "
+    CREATE TABLE leases (
+        name TEXT PRIMARY KEY,
+        owner TEXT,
+        version INTEGER NOT NULL,
+        duration_ms INTEGER NOT NULL,
+        fence INTEGER NOT NULL
+    ) STRICT;
+",
+];
+
+/// The newest version that this program knows.
+pub(super) const VERSION: i64 = STEPS.len() as i64;
 
 /// Brings the schema up to date. Of two processes that open a new file at once, one does it and the other sees it.
 pub(super) fn migrate(connection: &Connection) -> Result<(), Fault> {
-    let known = STEPS.len() as i64;
+    let known = VERSION;
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let steps = usize::try_from(found).ok().and_then(|done| STEPS.get(done..));
