@@ -30,6 +30,10 @@ pub enum Command {
     Render(RenderArguments),
     /// Say what is in a raw file, or what exactly is wrong with it
     Inspect(InspectArguments),
+    /// Back up, restore or check the database, or bring back what has expired
+    Store(StoreArguments),
+    /// Raw objects that were given up: list, show, have them tried once more
+    DeadLetters(DeadLettersArguments),
 }
 
 /// A command line that is well-formed and still cannot be followed: exit code 2.
@@ -121,6 +125,69 @@ pub struct InspectArguments {
     /// JSON instead of text
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct StoreArguments {
+    /// TOML file; its [store] section names the database
+    #[arg(long, global = true)]
+    pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: StoreCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Copy the database to a new file; the services may go on meanwhile
+    Backup {
+        /// File to write, which must not be there yet
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Put a backup into place; the services must be stopped. What was there is kept beside it
+    Restore {
+        /// Backup to read
+        #[arg(long)]
+        from: PathBuf,
+    },
+    /// Look at every page and every body
+    Check,
+    /// Bring back frames and nowcasts that have expired and are not removed yet, as if they were stored now
+    Undelete {
+        /// Only those of this source
+        #[arg(long)]
+        source: Option<String>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct DeadLettersArguments {
+    /// TOML file; its [store] section names the database
+    #[arg(long, global = true)]
+    pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: DeadLettersCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeadLettersCommand {
+    /// A line each
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// All that is known of one
+    Show {
+        /// Its number
+        id: u64,
+    },
+    /// Ask for another try
+    Replay {
+        /// Their numbers
+        #[arg(required = true)]
+        ids: Vec<u64>,
+    },
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -28,6 +28,8 @@ fn main() -> ExitCode {
         Command::Hindcast(arguments) => commands::hindcast::run(&arguments),
         Command::Render(arguments) => commands::render::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
+        Command::Store(arguments) => commands::store::run(&arguments),
+        Command::DeadLetters(arguments) => commands::store::run_dead_letters(&arguments),
     };
     match result {
         Ok(Outcome::AllDone) => ExitCode::SUCCESS,

@@ -1,5 +1,5 @@
-//! The one service that remembers: frames, nowcast runs, alert states with their outbox, checkpoints, and the log of
-//! what happened, over HTTP with a bearer token.
+//! The one service that remembers: frames, nowcast runs, alert states with their outbox, checkpoints, leases, dead
+//! letters, and the log of what happened, over HTTP with a bearer token.
 //!
 //! The only process with the database open; all others ask it. What it answers with 200 or 201 is durable.
 
@@ -7,6 +7,7 @@ mod alerts;
 mod answers;
 mod checkpoints;
 mod config;
+mod dead_letters;
 mod events;
 mod frames;
 mod leases;
@@ -77,6 +78,9 @@ fn router(app: App, health: &Health, config: &Config) -> Router {
         .route("/v1/alerts/outbox/{key}", axum::routing::put(alerts::record))
         .route("/v1/checkpoints/{*name}", get(checkpoints::get).put(checkpoints::put))
         .route("/v1/leases/{name}", get(leases::get).put(leases::change))
+        .route("/v1/dead-letters", get(dead_letters::list).post(dead_letters::add))
+        .route("/v1/dead-letters/{id}", get(dead_letters::get))
+        .route("/v1/dead-letters/{id}/replay", axum::routing::post(dead_letters::replay))
         .layer(DefaultBodyLimit::max(config.body_limit_mb as usize * (1 << 20)))
         .layer(middleware::from_fn_with_state(BearerToken::new(&config.token), require_bearer))
         .with_state(app);

@@ -36,12 +36,19 @@ async fn once(app: &App, config: &Config) -> Result<(Removed, Removed), StoreErr
 
 fn report(expired: Removed, collected: Removed) {
     for (step, removed) in [("expired", expired), ("collected", collected)] {
-        let Removed { frames, nowcasts, events, posts } = removed;
-        for (kind, count) in [("frame", frames), ("nowcast", nowcasts), ("event", events), ("post", posts)] {
+        let Removed { frames, nowcasts, events, posts, dead_letters } = removed;
+        let kinds = [
+            ("frame", frames),
+            ("nowcast", nowcasts),
+            ("event", events),
+            ("post", posts),
+            ("dead_letter", dead_letters),
+        ];
+        for (kind, count) in kinds {
             metrics::counter!("raincell_store_removed_total", "step" => step, "kind" => kind).increment(count);
         }
         if removed != Removed::default() {
-            tracing::info!(step, frames, nowcasts, events, posts, "retention");
+            tracing::info!(step, frames, nowcasts, events, posts, dead_letters, "retention");
         }
     }
 }

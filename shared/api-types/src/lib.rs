@@ -3,6 +3,7 @@
 //! No behaviour lives here beyond (de)serialisation. Times are RFC 3339 in UTC ([`jiff::Timestamp`]).
 
 pub mod alerts;
+pub mod dead_letters;
 pub mod events;
 pub mod forecast;
 pub mod frames;

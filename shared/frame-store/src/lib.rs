@@ -17,5 +17,5 @@ mod store;
 
 pub use error::{KeyError, StoreError};
 pub use key::{FrameKey, FrameQuery, NowcastKey, valid_name};
-pub use sqlite::SqliteStore;
+pub use sqlite::{Checked, SqliteStore};
 pub use store::{FrameStore, Put, Removed, Stored, WriteCondition};

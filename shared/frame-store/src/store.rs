@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use raincell_api_types::alerts::{AlertState, AlertTransition, OutboxPost, PostOutcome, PostStatus};
+use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState, NewDeadLetter};
 use raincell_api_types::events::SequencedEvent;
 use raincell_api_types::frames::{Checkpoint, FrameInfo, FramePage, NowcastInfo, SourceInfo};
 use raincell_api_types::leases::{Fence, Lease, LeaseChange};
@@ -52,9 +53,12 @@ pub struct Removed {
     pub events: u64,
     /// Posts of the outbox that nobody waits for.
     pub posts: u64,
+    /// Dead letters that came to life.
+    pub dead_letters: u64,
 }
 
-/// Keeps frames, nowcast runs, alert states with their outbox, checkpoints, and a log of what happened.
+/// Keeps frames, nowcast runs, alert states with their outbox, checkpoints, leases, dead letters, and a log of what
+/// happened.
 ///
 /// Promises, each with its function in the conformance suite:
 /// - What a call has returned as stored is durable: it survives the end of the process at any later instant.
@@ -209,12 +213,48 @@ pub trait FrameStore: Debug + Send + Sync {
     /// [`StoreError::Fenced`] unless the lease is held with this very token at the instant of the write.
     fn fenced(&self, fence: Fence) -> Arc<dyn FrameStore>;
 
-    /// Hides what was stored before `stored_before`: frames, runs, events, and posts that are sent or failed. (By the
-    /// time of storing, not by valid time: archived weather may be shown, too.)
+    /// Stores what was given up; under a key that is there already it is the same letter, which is dead again.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn add_dead_letter(&self, letter: &NewDeadLetter, now: Timestamp) -> Result<DeadLetter, StoreError>;
+
+    /// At most `limit` dead letters, oldest first; in one state, or all.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn dead_letters(&self, state: Option<DeadLetterState>, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// A dead letter by its number.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn dead_letter(&self, id: u64) -> Result<DeadLetter, StoreError>;
+
+    /// Moves a dead letter into another state.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn set_dead_letter_state(
+        &self,
+        id: u64,
+        state: DeadLetterState,
+        now: Timestamp,
+    ) -> Result<DeadLetter, StoreError>;
+
+    /// Hides what was stored before `stored_before`: frames, runs, events, posts that are sent or failed, and dead
+    /// letters that were replayed. (By the time of storing, not by valid time: archived weather may be shown, too.)
     ///
     /// # Errors
     /// As any call.
     async fn expire(&self, stored_before: Timestamp, now: Timestamp) -> Result<Removed, StoreError>;
+
+    /// Brings back the frames and runs that [`Self::expire`] has hidden and [`Self::collect`] not yet removed, of one
+    /// source or of all, as if they were stored now; each is logged as an event. Gives how many there were.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn undelete(&self, source: Option<&str>, now: Timestamp) -> Result<Removed, StoreError>;
 
     /// Removes for good what [`Self::expire`] has hidden before `hidden_before`.
     ///

@@ -11,6 +11,7 @@
 
 mod alerts;
 mod checkpoints;
+mod dead_letters;
 mod error;
 mod events;
 mod frames;

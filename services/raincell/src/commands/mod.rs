@@ -5,4 +5,5 @@ pub mod hindcast;
 pub mod inspect;
 pub mod prepare;
 pub mod render;
+pub mod store;
 pub mod up;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 mod alerts;
+mod dead_letters;
 mod events;
 mod frames;
 mod leases;
@@ -19,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{FrameKey, FrameStore, WriteCondition};
 
 pub use alerts::*;
+pub use dead_letters::*;
 pub use events::*;
 pub use frames::*;
 pub use leases::*;
@@ -69,6 +71,10 @@ macro_rules! frame_store_conformance {
             collection_leaves_what_is_alive,
             an_expired_frame_can_be_stored_again,
             sequences_rise_over_an_emptied_log,
+            an_object_is_one_dead_letter_under_its_key,
+            a_dead_letter_is_replayed,
+            replayed_dead_letters_expire,
+            what_has_expired_can_be_brought_back_until_it_is_collected,
         }
     };
     ($fresh:expr; $($name:ident),* $(,)?) => {

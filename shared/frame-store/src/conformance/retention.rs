@@ -31,7 +31,7 @@ async fn fill(store: &Store) {
 pub async fn what_expires_is_invisible_at_once(store: Store) {
     fill(&store).await;
     let expired = store.expire(minute(30), minute(61)).await.unwrap();
-    assert_eq!(expired, Removed { frames: 1, nowcasts: 1, events: 3, posts: 1 });
+    assert_eq!(expired, Removed { frames: 1, nowcasts: 1, events: 3, posts: 1, dead_letters: 0 });
     assert_eq!(store.expire(minute(30), minute(62)).await.unwrap(), Removed::default());
     assert!(matches!(store.frame(&key("a", 0)).await, Err(StoreError::NotFound { .. })));
     assert!(matches!(store.frame_info(&key("a", 0)).await, Err(StoreError::NotFound { .. })));
@@ -51,7 +51,7 @@ pub async fn collection_leaves_what_is_alive(store: Store) {
     store.expire(minute(30), minute(61)).await.unwrap();
     assert_eq!(store.collect(minute(61)).await.unwrap(), Removed::default());
     let collected = store.collect(minute(62)).await.unwrap();
-    assert_eq!(collected, Removed { frames: 1, nowcasts: 1, events: 3, posts: 1 });
+    assert_eq!(collected, Removed { frames: 1, nowcasts: 1, events: 3, posts: 1, dead_letters: 0 });
     assert_eq!(store.collect(minute(62)).await.unwrap(), Removed::default());
     assert!(store.frame(&key("a", 60)).await.is_ok());
     assert_eq!(store.events_after(0, 100).await.unwrap().len(), 3);

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::connections::Fault;
 use super::events;
 use crate::key::Cursor;
-use crate::{FrameKey, FrameQuery, NowcastKey, Put, StoreError, Stored, WriteCondition};
+use crate::{FrameKey, FrameQuery, NowcastKey, Put, Removed, StoreError, Stored, WriteCondition};
 
 /// What is known of a body: the columns of its row.
 #[derive(Clone, Debug)]
@@ -288,6 +288,28 @@ fn collect<I: From<Entry>>(connection: &Connection, sql: &str, values: impl rusq
         infos.push(Entry::read(row)?.into());
     }
     Ok(infos)
+}
+
+/// Brings back what is hidden within a transaction; gives the highest sequence of the log, too.
+pub(super) fn undelete(connection: &Connection, source: Option<&str>, now: Timestamp) -> Result<(Removed, u64), Fault> {
+    let (frames, nowcasts) =
+        (undelete_kind::<FrameKey>(connection, source, now)?, undelete_kind::<NowcastKey>(connection, source, now)?);
+    let back = Removed { frames, nowcasts, ..Removed::default() };
+    Ok((back, events::last_sequence(connection)?))
+}
+
+fn undelete_kind<K: Key>(connection: &Connection, source: Option<&str>, now: Timestamp) -> Result<u64, Fault> {
+    let sql = format!(
+        "UPDATE entries SET expired_at = NULL, stored_at = ?3
+         WHERE kind = ?1 AND expired_at IS NOT NULL AND (?2 IS NULL OR source = ?2) RETURNING {COLUMNS}"
+    );
+    let mut back: Vec<Entry> = collect(connection, &sql, (K::KIND, source, now.as_microsecond()))?;
+    back.sort_by_key(|entry| entry.time);
+    let count = back.len() as u64;
+    for entry in back {
+        events::log(connection, &K::event(entry.into()), now)?;
+    }
+    Ok(count)
 }
 
 pub(super) fn sources(connection: &Connection) -> Result<Vec<SourceInfo>, Fault> {

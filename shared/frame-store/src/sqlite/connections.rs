@@ -171,7 +171,7 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
-async fn blocking<T, W>(doing: &'static str, work: W) -> Result<T, StoreError>
+pub(super) async fn blocking<T, W>(doing: &'static str, work: W) -> Result<T, StoreError>
 where
     T: Send + 'static,
     W: FnOnce() -> Result<T, Fault> + Send + 'static,

@@ -4,9 +4,11 @@
 //! reads run beside it on connections of their own. All of that happens on threads for blocking work.
 
 mod alerts;
+mod backup;
 mod bodies;
 mod checkpoints;
 mod connections;
+mod dead_letters;
 mod events;
 mod leases;
 mod retention;
@@ -21,6 +23,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use raincell_api_types::alerts::{AlertState, AlertTransition, OutboxPost, PostOutcome, PostStatus};
+use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState, NewDeadLetter};
 use raincell_api_types::events::SequencedEvent;
 use raincell_api_types::frames::{Checkpoint, FrameInfo, FramePage, NowcastInfo, SourceInfo};
 use raincell_api_types::leases::{Fence, Lease, LeaseChange};
@@ -28,6 +31,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::{FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, StoreError, Stored, WriteCondition};
+pub use backup::Checked;
 use connections::{Connections, Fault};
 
 /// How many rows one transaction of the collector removes, so that writers never wait long for it.
@@ -221,6 +225,36 @@ impl FrameStore for SqliteStore {
         Arc::new(Self { connections, head, fence: Some(Arc::new(fence)) })
     }
 
+    async fn add_dead_letter(&self, letter: &NewDeadLetter, now: Timestamp) -> Result<DeadLetter, StoreError> {
+        let letter = letter.clone();
+        self.write("store a dead letter", move |c| dead_letters::add(c, &letter, now)).await
+    }
+
+    async fn dead_letters(&self, state: Option<DeadLetterState>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.connections.read("list dead letters", move |c| dead_letters::list(c, state, limit)).await
+    }
+
+    async fn dead_letter(&self, id: u64) -> Result<DeadLetter, StoreError> {
+        self.connections.read("read a dead letter", move |c| dead_letters::get(c, id)).await
+    }
+
+    async fn set_dead_letter_state(
+        &self,
+        id: u64,
+        state: DeadLetterState,
+        now: Timestamp,
+    ) -> Result<DeadLetter, StoreError> {
+        self.write("change a dead letter", move |c| dead_letters::set_state(c, id, state, now)).await
+    }
+
+    async fn undelete(&self, source: Option<&str>, now: Timestamp) -> Result<Removed, StoreError> {
+        let source = source.map(str::to_owned);
+        let write = move |c: &Connection| bodies::undelete(c, source.as_deref(), now);
+        let (back, sequence) = self.write("bring back what has expired", write).await?;
+        self.announce(sequence);
+        Ok(back)
+    }
+
     async fn expire(&self, stored_before: Timestamp, now: Timestamp) -> Result<Removed, StoreError> {
         self.write("expire", move |c| retention::expire(c, stored_before, now)).await
     }
@@ -237,6 +271,7 @@ impl FrameStore for SqliteStore {
             removed.nowcasts += part.nowcasts;
             removed.events += part.events;
             removed.posts += part.posts;
+            removed.dead_letters += part.dead_letters;
         }
     }
 }

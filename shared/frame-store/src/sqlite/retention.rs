@@ -25,6 +25,11 @@ pub(super) fn expire(connection: &Connection, stored_before: Timestamp, now: Tim
              WHERE expired_at IS NULL AND created_at < ?1 AND status <> 'pending'",
             (before, now),
         )? as u64,
+        dead_letters: connection.execute(
+            "UPDATE dead_letters SET expired_at = ?2
+             WHERE expired_at IS NULL AND changed_at < ?1 AND state = 'replayed'",
+            (before, now),
+        )? as u64,
     })
 }
 
@@ -47,6 +52,10 @@ pub(super) fn collect(connection: &Connection, hidden_before: Timestamp, rows: u
         )? as u64,
         posts: connection.execute(
             "DELETE FROM outbox WHERE number IN (SELECT number FROM outbox WHERE expired_at < ?1 LIMIT ?2)",
+            (before, rows),
+        )? as u64,
+        dead_letters: connection.execute(
+            "DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE expired_at < ?1 LIMIT ?2)",
             (before, rows),
         )? as u64,
     })

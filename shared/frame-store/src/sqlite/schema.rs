@@ -10,7 +10,7 @@ use crate::StoreError;
 /// What brings the schema from one version (its index) to the next. Only ever add to the end.
 ///
 /// Times are microseconds since 1970. Bodies are apart from what is known of them, so that listings read few pages.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE entries (
         id INTEGER PRIMARY KEY,
@@ -69,6 +69,20 @@ const STEPS: [&str; 2] = [
         fence INTEGER NOT NULL
     ) STRICT;
 ",
+    "
+    CREATE TABLE dead_letters (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        key TEXT NOT NULL UNIQUE,
+        source TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        origin TEXT NOT NULL,
+        state TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        changed_at INTEGER NOT NULL,
+        expired_at INTEGER
+    ) STRICT;
+",
 ];
 
 /// The newest version that this program knows.
@@ -89,6 +103,12 @@ pub(super) fn migrate(connection: &Connection) -> Result<(), Fault> {
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// The file must be of a version that this program can bring up to date.
+pub(super) fn expect_known(connection: &Connection) -> Result<(), Fault> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if (1..=VERSION).contains(&found) { Ok(()) } else { Err(StoreError::Schema { found, known: VERSION }.into()) }
 }
 
 /// Whether the pages of the file belong together.

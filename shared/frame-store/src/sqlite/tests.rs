@@ -130,6 +130,104 @@ async fn a_database_of_a_newer_version_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_backup_made_while_others_write_is_whole_and_can_be_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("store.db"), folder.path().join("copy.db"));
+    let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+    for minutes in 0..50 {
+        put(&store, minutes).await;
+    }
+    let writer = Arc::clone(&store);
+    let writing = tokio::spawn(async move {
+        for minutes in 50..100 {
+            put(&writer, minutes).await;
+        }
+    });
+    store.backup(&copy).await.unwrap();
+    writing.await.unwrap();
+    assert!(!folder.path().join("copy.db-wal").exists() && !folder.path().join("copy.db.part").exists());
+    let again = store.backup(&copy).await.unwrap_err();
+    assert!(matches!(again, StoreError::Backend { .. }), "a backup is not overwritten: {again}");
+    let busy = SqliteStore::restore(&copy, &path).await.unwrap_err();
+    assert!(matches!(busy, StoreError::Busy { .. }), "{busy:?}");
+    assert_eq!(store.latest_frames("a", "rate", 1000).await.unwrap().len(), 100);
+    drop(store);
+    let kept = SqliteStore::restore(&copy, &path).await.unwrap().unwrap();
+    let restored = SqliteStore::open(&path).await.unwrap();
+    let frames = restored.latest_frames("a", "rate", 1000).await.unwrap().len();
+    assert!((50..=100).contains(&frames), "{frames}");
+    assert_eq!(restored.last_sequence().await.unwrap(), frames as u64);
+    let checked = restored.check().await.unwrap();
+    assert_eq!((checked.bodies, checked.damage.len()), (frames as u64, 0));
+    put(&restored, 1000).await;
+    let before = SqliteStore::open(&kept).await.unwrap();
+    assert_eq!(before.latest_frames("a", "rate", 1000).await.unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_replaced_by_its_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("store.db"), folder.path().join("copy.db"));
+    let store = SqliteStore::open(&path).await.unwrap();
+    put(&store, 1).await;
+    store.backup(&copy).await.unwrap();
+    drop(store);
+    std::fs::write(&path, vec![b'x'; 20_000]).unwrap();
+    std::fs::write(folder.path().join("store.db-wal"), b"what is left of a log").unwrap();
+    SqliteStore::restore(&copy, &path).await.unwrap();
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert!(store.frame(&key(1)).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_no_backup_is_not_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("store.db"), folder.path().join("copy.db"));
+    let store = SqliteStore::open(&path).await.unwrap();
+    put(&store, 1).await;
+    drop(store);
+    assert!(SqliteStore::restore(&copy, &path).await.is_err(), "it is not there");
+    std::fs::write(&copy, vec![b'x'; 20_000]).unwrap();
+    assert!(matches!(SqliteStore::restore(&copy, &path).await, Err(StoreError::Corrupt { .. })));
+    std::fs::remove_file(&copy).unwrap();
+    Connection::open(&copy).unwrap().execute_batch("CREATE TABLE x (y)").unwrap();
+    assert!(matches!(SqliteStore::restore(&copy, &path).await, Err(StoreError::Schema { found: 0, .. })));
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert!(store.frame(&key(1)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_thorough_check_names_each_damaged_body() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    put(&store, 1).await;
+    put(&store, 2).await;
+    put(&store, 3).await;
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("UPDATE bodies SET body = x'00' WHERE entry = 1; DELETE FROM bodies WHERE entry = 2").unwrap();
+    let checked = store.check().await.unwrap();
+    assert_eq!((checked.bodies, checked.damage.len()), (3, 2), "{checked:?}");
+    assert!(checked.damage[0].contains("a/rate") && checked.damage[1].contains("no body"), "{checked:?}");
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    put(&store, 1).await;
+    drop(store);
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch("DROP TABLE leases; DROP TABLE dead_letters; PRAGMA user_version = 1").unwrap();
+    drop(old);
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(store.lease("x").await.unwrap().version, 0);
+    assert!(store.dead_letters(None, 1).await.unwrap().is_empty());
+    assert!(store.frame(&key(1)).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_missing_folder_is_an_error_that_names_what_was_tried() {
     let error = SqliteStore::open(Path::new("/no/such/folder/store.db")).await.unwrap_err();
     assert_eq!(error.to_string(), "cannot open the database");

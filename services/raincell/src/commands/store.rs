@@ -1,0 +1,102 @@
+//! `raincell store` and `raincell dead-letters`: work on the database of this machine, by hand.
+
+use std::path::Path;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState};
+use raincell_frame_store::{FrameStore, SqliteStore};
+use raincell_service_runtime::{config, service};
+
+use crate::cli::{DeadLettersArguments, DeadLettersCommand, StoreArguments, StoreCommand};
+use crate::{Outcome, output};
+
+/// The most dead letters in one listing.
+const LONGEST_LIST: usize = 10_000;
+
+/// Backs up, restores, checks, or brings back what has expired.
+pub fn run(arguments: &StoreArguments) -> anyhow::Result<Outcome> {
+    let config = store_config(arguments.config.as_deref())?;
+    let database = &config.database;
+    service::block_on(async {
+        match &arguments.command {
+            StoreCommand::Backup { to } => backup(database, to).await,
+            StoreCommand::Restore { from } => restore(from, database).await,
+            StoreCommand::Check => check(database).await,
+            StoreCommand::Undelete { source } => undelete(database, source.as_deref()).await,
+        }
+    })
+}
+
+/// Lists, shows or replays what was given up.
+pub fn run_dead_letters(arguments: &DeadLettersArguments) -> anyhow::Result<Outcome> {
+    let config = store_config(arguments.config.as_deref())?;
+    service::block_on(async {
+        let store = open(&config.database).await?;
+        match &arguments.command {
+            DeadLettersCommand::List { json } => {
+                for letter in store.dead_letters(None, LONGEST_LIST).await? {
+                    output::line(&if *json { serde_json::to_string(&letter)? } else { text_line(&letter) })?;
+                }
+            }
+            DeadLettersCommand::Show { id } => {
+                output::line(&serde_json::to_string_pretty(&store.dead_letter(*id).await?)?)?;
+            }
+            DeadLettersCommand::Replay { ids } => {
+                for &id in ids {
+                    let now = Timestamp::now();
+                    let letter = store.set_dead_letter_state(id, DeadLetterState::ReplayRequested, now).await?;
+                    output::line(&text_line(&letter))?;
+                }
+            }
+        }
+        Ok(Outcome::AllDone)
+    })
+}
+
+/// As the service reads it, but for the token, which nobody needs here.
+fn store_config(file: Option<&Path>) -> anyhow::Result<raincell_store::Config> {
+    Ok(config::load_with(file, "[store]\ntoken = 'not-used-here'\n")?)
+}
+
+/// Only one that is there: a mistyped path must not make a new, empty database.
+async fn open(database: &Path) -> anyhow::Result<SqliteStore> {
+    anyhow::ensure!(database.exists(), "there is no database at {}", database.display());
+    SqliteStore::open(database).await.with_context(|| format!("database {}", database.display()))
+}
+
+async fn backup(database: &Path, to: &Path) -> anyhow::Result<Outcome> {
+    let bytes = open(database).await?.backup(to).await.with_context(|| to.display().to_string())?;
+    output::line(&format!("{} backed up to {}, {bytes} bytes", database.display(), to.display()))?;
+    Ok(Outcome::AllDone)
+}
+
+async fn restore(from: &Path, database: &Path) -> anyhow::Result<Outcome> {
+    let what = || format!("{} into {}", from.display(), database.display());
+    let kept = SqliteStore::restore(from, database).await.with_context(what)?;
+    let kept = kept.map_or_else(String::new, |kept| format!("; what was there is {} now", kept.display()));
+    output::line(&format!("{} restored from {}{kept}", database.display(), from.display()))?;
+    Ok(Outcome::AllDone)
+}
+
+async fn check(database: &Path) -> anyhow::Result<Outcome> {
+    let checked = open(database).await?.check().await?;
+    for line in &checked.damage {
+        output::line(line)?;
+    }
+    let verdict = if checked.damage.is_empty() { "sound" } else { "damaged" };
+    output::line(&format!("{}: {} bodies, {} bytes: {verdict}", database.display(), checked.bodies, checked.bytes))?;
+    Ok(if checked.damage.is_empty() { Outcome::AllDone } else { Outcome::SomeFailed })
+}
+
+async fn undelete(database: &Path, source: Option<&str>) -> anyhow::Result<Outcome> {
+    let back = open(database).await?.undelete(source, Timestamp::now()).await?;
+    output::line(&format!("{} frames and {} nowcast runs are back", back.frames, back.nowcasts))?;
+    Ok(Outcome::AllDone)
+}
+
+fn text_line(letter: &DeadLetter) -> String {
+    let DeadLetter { id, letter, state, changed_at, .. } = letter;
+    let (state, attempts) = (state.name(), letter.attempts);
+    format!("{id}  {changed_at}  {state}  {}  {}  tried {attempts}×: {}", letter.source, letter.key, letter.reason)
+}
