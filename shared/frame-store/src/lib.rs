@@ -2,6 +2,7 @@
 //!
 //! - [`FrameStore`] says what a backend can do, [`StoreError`] what a caller can do about a failure.
 //! - [`SqliteStore`] is the backend for one machine; several processes may open its file.
+//! - [`ThrottledStore`] makes another store slow, refuses calls and loses answers, for tests of those who use one.
 //! - `conformance` (feature of the same name) holds one test function for each promise of the trait; every backend and
 //!   every wrapper runs all of them.
 //!
@@ -14,8 +15,10 @@ mod key;
 mod lease;
 mod sqlite;
 mod store;
+mod throttled;
 
 pub use error::{KeyError, StoreError};
 pub use key::{FrameKey, FrameQuery, NowcastKey, valid_name};
 pub use sqlite::{Checked, SqliteStore};
 pub use store::{FrameStore, Put, Removed, Stored, WriteCondition};
+pub use throttled::{Throttle, ThrottledStore};
