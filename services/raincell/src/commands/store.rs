@@ -100,3 +100,22 @@ fn text_line(letter: &DeadLetter) -> String {
     let (state, attempts) = (state.name(), letter.attempts);
     format!("{id}  {changed_at}  {state}  {}  {}  tried {attempts}×: {}", letter.source, letter.key, letter.reason)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_mistyped_path_makes_no_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, database) = (folder.path().join("c.toml"), folder.path().join("x.db"));
+        std::fs::write(&config, format!("[store]\ndatabase = '{}'\n", database.display())).unwrap();
+        for command in [StoreCommand::Check, StoreCommand::Undelete { source: None }] {
+            let error = run(&StoreArguments { config: Some(config.clone()), command }).unwrap_err();
+            assert!(error.to_string().contains("there is no database"), "{error}");
+        }
+        assert!(!database.exists());
+    }
+}

@@ -61,7 +61,7 @@ fn copy_to(source: &Connection, to: &Path) -> Result<u64, Fault> {
         return Err(io(Error::new(ErrorKind::AlreadyExists, format!("{} is there already", to.display()))));
     }
     let part = beside(to, ".part");
-    remove_if_there(&part)?;
+    clear_away(&part)?;
     let mut copy = Connection::open(&part)?;
     copy_all(source, &mut copy)?;
     schema::check(&copy)?;
@@ -90,7 +90,7 @@ fn put_back(from: &Path, database: &Path) -> Result<Option<PathBuf>, Fault> {
     schema::expect_known(&source)?;
     expect_unused(database)?;
     let part = beside(database, ".restoring");
-    remove_if_there(&part)?;
+    clear_away(&part)?;
     let mut copy = Connection::open(&part)?;
     copy_all(&source, &mut copy)?;
     schema::check(&copy)?;
@@ -172,6 +172,14 @@ fn remove_if_there(path: &Path) -> Result<(), Fault> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(io(error)),
         _ => Ok(()),
     }
+}
+
+/// What is left of an earlier try, with the journal that would be applied to the next one.
+fn clear_away(part: &Path) -> Result<(), Fault> {
+    for path in [part.to_owned(), beside(part, "-journal"), beside(part, "-wal"), beside(part, "-shm")] {
+        remove_if_there(&path)?;
+    }
+    Ok(())
 }
 
 /// So that the new name is there after a loss of power, too.
