@@ -45,6 +45,9 @@ pub struct SourceConfig {
     /// Seconds between two looks.
     #[serde(default = "one")]
     pub poll_seconds: f64,
+    /// Seconds that a file which cannot be read is given to become whole.
+    #[serde(default = "five")]
+    pub settle_seconds: f64,
     /// Seconds without a new chunk after which an unfinished volume is used.
     #[serde(default = "a_minute")]
     pub chunk_idle_seconds: f64,
@@ -130,6 +133,10 @@ fn one() -> f64 {
     1.0
 }
 
+fn five() -> f64 {
+    5.0
+}
+
 fn a_minute() -> f64 {
     60.0
 }
@@ -138,6 +145,16 @@ impl SourceConfig {
     /// Time between two looks.
     pub fn poll(&self) -> Duration {
         Duration::from_secs_f64(self.poll_seconds)
+    }
+
+    /// How long a bad file may go on being written.
+    pub fn settle(&self) -> Duration {
+        Duration::from_secs_f64(self.settle_seconds)
+    }
+
+    /// Time without a new chunk after which an unfinished volume is used.
+    pub fn chunk_idle(&self) -> Duration {
+        Duration::from_secs_f64(self.chunk_idle_seconds)
     }
 
     /// Where bad files go.
@@ -154,6 +171,7 @@ impl SourceConfig {
         let mut problems = Vec::new();
         let positive = [
             ("poll_seconds", self.poll_seconds),
+            ("settle_seconds", self.settle_seconds),
             ("chunk_idle_seconds", self.chunk_idle_seconds),
             ("radius_km", self.recipe.radius_km),
             ("cell_km", self.recipe.cell_km),

@@ -3,7 +3,7 @@
 //! A unit is what is read in one go: one file, or the real-time chunks of one NEXRAD volume. Several units can make one
 //! scan: ODIM files that hold one moment or one sweep each are merged by radar and nominal time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -67,11 +67,16 @@ impl Unit {
         }
     }
 
-    /// True when nothing more is to come: a file, or chunks up to the last one.
+    /// True when nothing more is to come: a file, or all chunks from the first to the last one. (The last one may come
+    /// before others; its number says how many there are.)
     pub fn is_complete(&self) -> bool {
         match self {
             Self::File(_) => true,
-            Self::Chunks(paths) => paths.iter().any(|p| file_name(p).ends_with("-E")),
+            Self::Chunks(paths) => {
+                let numbers: BTreeSet<u32> = paths.iter().filter_map(|p| chunk_number(&file_name(p))).collect();
+                let last = paths.iter().map(|p| file_name(p)).find(|name| name.ends_with("-E"));
+                last.and_then(|name| chunk_number(&name)).is_some_and(|last| (1..=last).all(|n| numbers.contains(&n)))
+            }
         }
     }
 
@@ -85,18 +90,26 @@ impl Unit {
             .iter()
             .map(|path| Ok((file_name(path), bytes_of(path)?)))
             .collect::<Result<_, IntakeError>>()?;
-        match self.read_with(&ReadOptions::for_rain(LOW_SWEEP_DEG), &files) {
+        Ok(self.decode(&files)?)
+    }
+
+    /// The same from bytes that are here already: (file name, content) of each of its files, in their order.
+    ///
+    /// # Errors
+    /// [`ReadError`] naming the file, the place and the reason.
+    pub fn decode(&self, files: &[(String, Vec<u8>)]) -> Result<RawScan, ReadError> {
+        match self.decode_with(&ReadOptions::for_rain(LOW_SWEEP_DEG), files) {
             Ok(RawScan::Volume(volume)) if volume.lowest_sweep().is_some() => Ok(RawScan::Volume(volume)),
             Ok(grid @ RawScan::Grid(_)) => Ok(grid),
             // A radar on a mountain may begin higher up, a part of a scan may hold another moment or one high sweep.
-            _ => self.read_with(&ReadOptions::default(), &files),
+            _ => self.decode_with(&ReadOptions::default(), files),
         }
     }
 
-    fn read_with(&self, options: &ReadOptions, files: &[(String, Vec<u8>)]) -> Result<RawScan, IntakeError> {
+    fn decode_with(&self, options: &ReadOptions, files: &[(String, Vec<u8>)]) -> Result<RawScan, ReadError> {
         match (self, files) {
-            (Self::File(_), [(name, bytes)]) => Ok(raincell_io::read(bytes, name, options)?),
-            _ => Ok(RawScan::Volume(raincell_io::nexrad::read_chunks(files, options)?)),
+            (Self::File(_), [(name, bytes)]) => raincell_io::read(bytes, name, options),
+            _ => raincell_io::nexrad::read_chunks(files, options).map(RawScan::Volume),
         }
     }
 }
@@ -130,14 +143,14 @@ pub fn units(mut paths: Vec<PathBuf>) -> Vec<Unit> {
     units
 }
 
-/// Merges parts of one scan; a grid has no parts, the last one stands.
+/// Merges parts of one scan. What comes twice stands as it came first: a moment of a sweep, and all of a grid.
 pub fn merge(parts: Vec<RawScan>) -> Option<RawScan> {
     let mut volumes: Vec<PolarVolume> = Vec::new();
     let mut grid = None;
     for part in parts {
         match part {
             RawScan::Volume(volume) => volumes.push(volume),
-            RawScan::Grid(_) => grid = Some(part),
+            RawScan::Grid(_) => grid = grid.or(Some(part)),
         }
     }
     grid.or_else(|| raincell_io::odim::group_volumes(volumes).into_iter().next().map(RawScan::Volume))
@@ -154,6 +167,11 @@ fn chunk_volume(name: &str) -> Option<&str> {
         && matches!(kind, "S" | "I" | "E")
         && parts.next().is_none();
     is_chunk.then(|| &name[..15])
+}
+
+/// NNN of a chunk's file name.
+fn chunk_number(name: &str) -> Option<u32> {
+    chunk_volume(name).and_then(|_| name.get(16..19)?.parse().ok())
 }
 
 fn file_name(path: &Path) -> String {
@@ -182,7 +200,16 @@ mod tests {
             ]
         );
         assert!(!units[2].is_complete());
-        assert!(Unit::Chunks(vec!["20210729-123848-094-E".into()]).is_complete());
+    }
+
+    #[test]
+    fn chunks_are_complete_once_none_is_missing_before_the_last() {
+        let chunks = |ends: &[&str]| Unit::Chunks(ends.iter().map(|e| format!("20210729-123848-{e}").into()).collect());
+        assert!(chunks(&["001-S", "002-I", "003-E"]).is_complete());
+        assert!(chunks(&["003-E", "001-S", "002-I"]).is_complete());
+        for missing in [&["001-S", "002-I"][..], &["001-S", "003-E"], &["002-I", "003-E"], &["003-E"]] {
+            assert!(!chunks(missing).is_complete(), "{missing:?}");
+        }
     }
 
     #[test]

@@ -20,10 +20,15 @@ pub struct Stamp {
 struct Entry {
     #[serde(flatten)]
     stamp: Stamp,
+    /// Label of the scan that it was part of; empty for a bad file.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     scan: String,
+    /// Why it is bad, where nobody else has been told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    bad: String,
 }
 
-/// All files of a folder that have been taken in, by path relative to the folder. Kept as a checkpoint in the store.
+/// All files of a place that have been taken in, by their name within it. Kept as a checkpoint in the store.
 ///
 /// Losing it costs time, not frames: what is read again is stored again under the same key with the same content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +44,25 @@ impl Ledger {
 
     /// Notes a file, and the scan that it was part of.
     pub fn note(&mut self, path: &str, stamp: Stamp, scan: &ScanKey) {
-        self.files.insert(path.to_owned(), Entry { stamp, scan: label(scan) });
+        self.files.insert(path.to_owned(), Entry { stamp, scan: label(scan), bad: String::new() });
+    }
+
+    /// Notes a bad file, so that it is not read again until it changes; `left` says what is wrong with one that could
+    /// not be set aside and is empty for one that was.
+    pub fn note_bad(&mut self, path: &str, stamp: Stamp, left: &str) {
+        self.files.insert(path.to_owned(), Entry { stamp, scan: String::new(), bad: left.to_owned() });
+    }
+
+    /// Bad files that are still where they were found, with what is wrong with them.
+    pub fn bad_files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().filter(|(_, e)| !e.bad.is_empty()).map(|(path, e)| (path.as_str(), e.bad.as_str()))
+    }
+
+    /// Takes over what another copy of the service has noted and this one has not.
+    pub fn absorb(&mut self, theirs: Self) {
+        for (path, entry) in theirs.files {
+            self.files.entry(path).or_insert(entry);
+        }
     }
 
     /// Files that were part of a scan.
@@ -74,6 +97,10 @@ mod tests {
         assert_eq!(ledger.files_of(&scan), ["a.h5"]);
         let text = serde_json::to_string(&ledger).unwrap();
         assert_eq!(serde_json::from_str::<Ledger>(&text).unwrap(), ledger);
+        let mut other = Ledger::default();
+        other.note_bad("b.h5", new, "not HDF5");
+        ledger.absorb(other);
+        assert!(ledger.knows("b.h5", new) && ledger.bad_files().eq([("b.h5", "not HDF5")]));
         assert!(ledger.retain(|_| false) && !ledger.retain(|_| false));
     }
 }

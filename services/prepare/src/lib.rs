@@ -9,6 +9,9 @@ mod folder;
 pub mod intake;
 mod ledger;
 pub mod pipeline;
+mod place;
+mod troubles;
+mod watch;
 
 use std::time::Duration;
 
@@ -18,7 +21,9 @@ use raincell_store_client::StoreClient;
 use tokio::net::TcpListener;
 
 pub use config::{Config, Recipe, SourceConfig, SourceKind, ZrChoice};
-use folder::FolderWatch;
+use folder::Folder;
+use place::Place;
+use watch::Watch;
 
 /// Pause before a source that could not be resumed is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -32,7 +37,10 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     let store = StoreClient::new(&config.store_url, &config.store_token)?;
     let mut watches = tokio::task::JoinSet::new();
     for source in config.sources.into_iter().filter(|s| s.enabled) {
-        watches.spawn(keep_watching(source, store.clone(), runtime.clone(), health.clone()));
+        let (store, runtime, health) = (store.clone(), runtime.clone(), health.clone());
+        match source.kind {
+            SourceKind::Folder => watches.spawn(keep_watching(Folder::new(&source), source, store, runtime, health)),
+        };
     }
     if watches.is_empty() {
         tracing::warn!("no source is configured: nothing to watch");
@@ -44,9 +52,20 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
 }
 
 /// Resumes a watch as soon as the store answers.
-async fn keep_watching(source: SourceConfig, store: StoreClient, runtime: Runtime, health: Health) {
-    while !runtime.shutdown.is_cancelled() {
-        match FolderWatch::resume(source.clone(), store.clone(), runtime.clone(), health.clone()).await {
+async fn keep_watching<P: Place + Clone>(
+    place: P,
+    source: SourceConfig,
+    store: StoreClient,
+    runtime: Runtime,
+    health: Health,
+) {
+    loop {
+        let resuming = Watch::resume(place.clone(), source.clone(), store.clone(), runtime.clone(), health.clone());
+        let resumed = tokio::select! {
+            () = runtime.shutdown.cancelled() => return,
+            resumed = resuming => resumed,
+        };
+        match resumed {
             Ok(watch) => {
                 health.set("store", Condition::Ok, "answers");
                 return watch.watch().await;
@@ -57,7 +76,7 @@ async fn keep_watching(source: SourceConfig, store: StoreClient, runtime: Runtim
             }
         }
         tokio::select! {
-            () = runtime.shutdown.cancelled() => {}
+            () = runtime.shutdown.cancelled() => return,
             () = tokio::time::sleep(RETRY) => {}
         }
     }
