@@ -1,6 +1,6 @@
 //! Configuration of `prepare`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use raincell_service_runtime::ServiceConfig;
@@ -26,6 +26,8 @@ pub struct Config {
 pub enum SourceKind {
     /// Files that appear in a folder.
     Folder,
+    /// Files that appear in a directory of a web server that lists it.
+    HttpIndex,
 }
 
 /// One `[[prepare.sources]]` block.
@@ -40,18 +42,27 @@ pub struct SourceConfig {
     /// How it hands over its scans.
     #[serde(default = "folder")]
     pub kind: SourceKind,
-    /// The folder.
+    /// The folder, of a `folder` source.
+    #[serde(default)]
     pub path: PathBuf,
-    /// Seconds between two looks.
-    #[serde(default = "one")]
-    pub poll_seconds: f64,
+    /// The directory, of an `http-index` source; `%Y`, `%m`, `%d`, `%H` stand for the time (UTC).
+    #[serde(default)]
+    pub url: String,
+    /// File names that are taken, of an `http-index` source.
+    #[serde(default = "any_name")]
+    pub pattern: String,
+    /// Files older than this are left alone, minutes, of an `http-index` source.
+    #[serde(default = "two_hours")]
+    pub look_back_minutes: f64,
+    /// Seconds between two looks; 1 for a folder and 15 for a web server where nothing is said.
+    pub poll_seconds: Option<f64>,
     /// Seconds that a file which cannot be read is given to become whole.
     #[serde(default = "five")]
     pub settle_seconds: f64,
     /// Seconds without a new chunk after which an unfinished volume is used.
     #[serde(default = "a_minute")]
     pub chunk_idle_seconds: f64,
-    /// Where bad files go; empty for `dead-letters` in the folder.
+    /// Where bad files go; empty for `dead-letters` in the folder, or `dead-letters/<name>` here.
     #[serde(default)]
     pub dead_letters: PathBuf,
     /// Name of the frames; empty for the radar's own id.
@@ -129,8 +140,12 @@ fn folder() -> SourceKind {
     SourceKind::Folder
 }
 
-fn one() -> f64 {
-    1.0
+fn any_name() -> String {
+    "*".to_owned()
+}
+
+fn two_hours() -> f64 {
+    120.0
 }
 
 fn five() -> f64 {
@@ -142,9 +157,16 @@ fn a_minute() -> f64 {
 }
 
 impl SourceConfig {
+    fn poll_seconds(&self) -> f64 {
+        self.poll_seconds.unwrap_or(match self.kind {
+            SourceKind::Folder => 1.0,
+            SourceKind::HttpIndex => 15.0,
+        })
+    }
+
     /// Time between two looks.
     pub fn poll(&self) -> Duration {
-        Duration::from_secs_f64(self.poll_seconds)
+        Duration::from_secs_f64(self.poll_seconds())
     }
 
     /// How long a bad file may go on being written.
@@ -159,10 +181,10 @@ impl SourceConfig {
 
     /// Where bad files go.
     pub fn dead_letter_folder(&self) -> PathBuf {
-        if self.dead_letters.as_os_str().is_empty() {
-            self.path.join("dead-letters")
-        } else {
-            self.dead_letters.clone()
+        match self.kind {
+            _ if !self.dead_letters.as_os_str().is_empty() => self.dead_letters.clone(),
+            SourceKind::Folder => self.path.join("dead-letters"),
+            SourceKind::HttpIndex => Path::new("dead-letters").join(&self.name),
         }
     }
 
@@ -170,7 +192,8 @@ impl SourceConfig {
         let name = &self.name;
         let mut problems = Vec::new();
         let positive = [
-            ("poll_seconds", self.poll_seconds),
+            ("poll_seconds", self.poll_seconds()),
+            ("look_back_minutes", self.look_back_minutes),
             ("settle_seconds", self.settle_seconds),
             ("chunk_idle_seconds", self.chunk_idle_seconds),
             ("radius_km", self.recipe.radius_km),
@@ -179,6 +202,16 @@ impl SourceConfig {
         for (key, value) in positive {
             if !value.is_finite() || value <= 0.0 || value > 1e6 {
                 problems.push(format!("sources `{name}`: {key} is {value}, expected a number above 0"));
+            }
+        }
+        match self.kind {
+            SourceKind::Folder if self.path.as_os_str().is_empty() => {
+                problems.push(format!("sources `{name}`: path is empty, expected a folder"));
+            }
+            SourceKind::Folder => {}
+            SourceKind::HttpIndex => {
+                let wrong = crate::http_index::check(&self.url, &self.pattern);
+                problems.extend(wrong.into_iter().map(|problem| format!("sources `{name}`: {problem}")));
             }
         }
         if self.recipe.radius_km / self.recipe.cell_km > 5000.0 {
@@ -242,11 +275,21 @@ mod tests {
         let message = load(
             "[[prepare.sources]]\nname = 'a b'\npath = '/x'\nrecipe = { cell_km = 0.0 }\n\
              [[prepare.sources]]\nname = 'c'\npath = '/x'\npoll_seconds = -1.0\n\
-             [[prepare.sources]]\nname = 'c'\npath = '/x'\n",
+             [[prepare.sources]]\nname = 'c'\npath = '/x'\n\
+             [[prepare.sources]]\nname = 'd'\n\
+             [[prepare.sources]]\nname = 'e'\nkind = 'http-index'\nurl = 'ftp://x'\npattern = '['\n",
         )
         .unwrap_err()
         .to_string();
-        for part in ["`a b`", "cell_km is 0", "poll_seconds is -1", "two named `c`"] {
+        for part in [
+            "path is empty",
+            "url is `ftp://x`",
+            "pattern `[`",
+            "`a b`",
+            "cell_km is 0",
+            "poll_seconds is -1",
+            "two named `c`",
+        ] {
             assert!(message.contains(part), "{part}: {message}");
         }
     }

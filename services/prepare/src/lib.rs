@@ -6,6 +6,8 @@
 mod config;
 mod dead_letters;
 mod folder;
+mod http_index;
+mod index_page;
 pub mod intake;
 mod ledger;
 pub mod pipeline;
@@ -22,6 +24,7 @@ use tokio::net::TcpListener;
 
 pub use config::{Config, Recipe, SourceConfig, SourceKind, ZrChoice};
 use folder::Folder;
+use http_index::HttpIndex;
 use place::Place;
 use watch::Watch;
 
@@ -39,6 +42,9 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     for source in config.sources.into_iter().filter(|s| s.enabled) {
         let (store, runtime, health) = (store.clone(), runtime.clone(), health.clone());
         match source.kind {
+            SourceKind::HttpIndex => {
+                watches.spawn(keep_watching(HttpIndex::new(&source)?, source, store, runtime, health))
+            }
             SourceKind::Folder => watches.spawn(keep_watching(Folder::new(&source), source, store, runtime, health)),
         };
     }

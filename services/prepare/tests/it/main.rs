@@ -6,6 +6,8 @@ mod bad_files;
 mod chunks;
 mod faults;
 mod helchteren;
+mod http_index;
 mod parts;
 mod scans;
+mod server;
 mod world;

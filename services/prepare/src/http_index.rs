@@ -1,0 +1,223 @@
+//! The place that is a directory of a web server.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use glob::Pattern;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{Client, StatusCode, Url};
+
+use crate::config::SourceConfig;
+use crate::dead_letters;
+use crate::index_page;
+use crate::place::{Listing, Place};
+
+/// How long a server may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long it may be silent in the middle of an answer.
+const SILENCE: Duration = Duration::from_secs(15);
+/// How long one file may take in all.
+const TIMEOUT: Duration = Duration::from_secs(300);
+/// A listing is not larger than this.
+const LARGEST_LISTING: usize = 32 << 20;
+/// A raw file is not larger than this.
+const LARGEST_FILE: usize = 512 << 20;
+/// Folders that are named after the time are at least so long apart.
+const FOLDER_STEP: SignedDuration = SignedDuration::from_mins(60);
+
+/// Files that appear in a directory that a web server lists.
+#[derive(Clone, Debug)]
+pub struct HttpIndex {
+    source: String,
+    /// May hold `%Y`, `%m`, `%d`, `%H`.
+    url: String,
+    pattern: Pattern,
+    look_back: SignedDuration,
+    dead: PathBuf,
+    client: Client,
+}
+
+/// What is wrong with the settings of such a source.
+pub fn check(url: &str, pattern: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    match directory(url, Timestamp::UNIX_EPOCH) {
+        Ok(directory) if directory.scheme() == "http" && directory.has_host() => {}
+        _ => problems.push(format!("url is `{url}`, expected one of a directory: http://host/path/")),
+    }
+    if let Err(error) = Pattern::new(pattern) {
+        problems.push(format!("pattern `{pattern}`: {error}"));
+    }
+    problems
+}
+
+/// The directory at a time.
+fn directory(url: &str, time: Timestamp) -> anyhow::Result<Url> {
+    // Percent signs that stand for no part of the time stay as they are.
+    let zoned = time.to_zoned(jiff::tz::TimeZone::UTC);
+    let url = ["%Y", "%m", "%d", "%H"]
+        .into_iter()
+        .fold(url.to_owned(), |url, part| url.replace(part, &zoned.strftime(part).to_string()));
+    let mut url = Url::parse(&url).with_context(|| format!("url {url}"))?;
+    // A name with an ending is that of a file with a list.
+    if !url.path().ends_with('/') && Path::new(url.path()).extension().is_none() {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+impl HttpIndex {
+    /// The directory of a source.
+    ///
+    /// # Errors
+    /// When the pattern is none or the HTTP client cannot be made.
+    pub fn new(source: &SourceConfig) -> anyhow::Result<Self> {
+        let client = Client::builder()
+            .user_agent(concat!("raincell/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(SILENCE)
+            .timeout(TIMEOUT)
+            .build()?;
+        Ok(Self {
+            source: source.name.clone(),
+            url: source.url.clone(),
+            pattern: Pattern::new(&source.pattern)?,
+            look_back: SignedDuration::from_secs_f64(source.look_back_minutes * 60.0),
+            dead: source.dead_letter_folder(),
+            client,
+        })
+    }
+
+    /// All directories that hold files from within the look-back.
+    fn directories(&self, now: Timestamp) -> anyhow::Result<BTreeSet<Url>> {
+        let begin = now.saturating_sub(self.look_back)?;
+        let mut times = vec![now];
+        while let Some(time) = times.last().copied().filter(|time| *time > begin && self.url.contains('%')) {
+            times.push(time.saturating_sub(FOLDER_STEP)?.max(begin));
+        }
+        times.into_iter().map(|time| directory(&self.url, time)).collect()
+    }
+
+    /// What the server has there; `None` for 404 and 410.
+    async fn get(&self, url: Url, largest: usize) -> anyhow::Result<Option<Vec<u8>>> {
+        let began = Instant::now();
+        let outcome = self.try_get(url.clone(), largest).await;
+        let label = match &outcome {
+            Ok(Some(_)) => "ok",
+            Ok(None) => "gone",
+            Err(_) => "failed",
+        };
+        metrics::counter!("raincell_prepare_fetches_total", "source" => self.source.clone(), "outcome" => label)
+            .increment(1);
+        metrics::histogram!("raincell_prepare_fetch_seconds", "source" => self.source.clone())
+            .record(began.elapsed().as_secs_f64());
+        outcome.with_context(|| format!("cannot get {url}"))
+    }
+
+    async fn try_get(&self, url: Url, largest: usize) -> anyhow::Result<Option<Vec<u8>>> {
+        let mut response = self.client.get(url).send().await?;
+        match response.status() {
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
+            status if status.is_success() => {}
+            status => bail!("the server answers {status}"),
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            if body.len() + chunk.len() > largest {
+                bail!("it is larger than {} MiB", largest >> 20);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Some(body))
+    }
+
+    /// Where a file of a listing is.
+    fn url_of(&self, name: &str) -> anyhow::Result<Url> {
+        let base = directory(&self.url, Timestamp::UNIX_EPOCH)?;
+        base.join(&format!("/{name}")).with_context(|| format!("file {name}"))
+    }
+}
+
+impl Place for HttpIndex {
+    const KIND: &'static str = "http-index";
+
+    async fn list(&self, now: Timestamp) -> anyhow::Result<Listing> {
+        let oldest = now.saturating_sub(self.look_back)?;
+        let mut listing = Listing::default();
+        for directory in self.directories(now)? {
+            let Some(body) = self.get(directory.clone(), LARGEST_LISTING).await? else {
+                // The folder of a new day comes with its first file; one with a fixed name should be there.
+                if !self.url.contains('%') {
+                    bail!("{directory} is not there");
+                }
+                continue;
+            };
+            for entry in index_page::entries(&directory, &String::from_utf8_lossy(&body)) {
+                if self.pattern.matches(&entry.file_name()) && entry.time().is_none_or(|time| time >= oldest) {
+                    // The whole path, as folders of several days may hold files of the same name.
+                    listing.files.insert(entry.url.path().trim_start_matches('/').to_owned(), entry.stamp);
+                }
+            }
+        }
+        Ok(listing)
+    }
+
+    async fn fetch(&self, name: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        self.get(self.url_of(name)?, LARGEST_FILE).await
+    }
+
+    /// The server keeps what it has: a copy goes to the dead letters.
+    async fn set_aside(&self, names: &[String], reason: &str, now: Timestamp) -> anyhow::Result<PathBuf> {
+        std::fs::create_dir_all(&self.dead).with_context(|| self.dead.display().to_string())?;
+        let copies = tempfile::tempdir_in(&self.dead)?;
+        let (mut paths, mut urls) = (Vec::new(), Vec::new());
+        for name in names {
+            let file_name = name.rsplit('/').next().unwrap_or(name);
+            let path = copies.path().join(file_name);
+            let content = self.fetch(name).await?.unwrap_or_default();
+            std::fs::write(&path, content).with_context(|| path.display().to_string())?;
+            paths.push(path);
+            urls.push(self.url_of(name)?.to_string());
+        }
+        let reason = format!("{reason}\n{}", urls.join("\n"));
+        dead_letters::bury(&paths, &self.dead, &reason, now).with_context(|| self.dead.display().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(url: &str, look_back_minutes: f64) -> HttpIndex {
+        let source = serde_json::json!({
+            "name": "x", "kind": "http-index", "url": url, "look_back_minutes": look_back_minutes
+        });
+        HttpIndex::new(&serde_json::from_value(source).unwrap()).unwrap()
+    }
+
+    fn directories(url: &str, look_back_minutes: f64, now: &str) -> Vec<String> {
+        let found = index(url, look_back_minutes).directories(now.parse().unwrap()).unwrap();
+        found.into_iter().map(String::from).collect()
+    }
+
+    #[test]
+    fn folders_named_after_the_time_are_looked_at_as_far_back_as_wanted() {
+        let url = "http://h/a%20b/%Y/%m/%d";
+        assert_eq!(directories(url, 120.0, "2026-11-21T12:00:00Z"), ["http://h/a%20b/2026/11/21/"]);
+        assert_eq!(
+            directories(url, 120.0, "2026-12-01T01:30:00Z"),
+            ["http://h/a%20b/2026/11/30/", "http://h/a%20b/2026/12/01/"]
+        );
+        assert_eq!(directories("http://h/%H/", 150.0, "2026-12-01T03:10:00Z").len(), 4);
+        assert_eq!(directories("http://h/x", 1e5, "2026-12-01T03:10:00Z"), ["http://h/x/"]);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_said() {
+        assert!(check("http://h/x", "*.h5").is_empty());
+        for (url, pattern) in [("https://h/", "*"), ("x", "*"), ("", "*"), ("http://h/", "[")] {
+            assert_eq!(check(url, pattern).len(), 1, "{url} {pattern}");
+        }
+    }
+}
