@@ -101,15 +101,23 @@ pub async fn list(State(app): State<App>, parameters: Parameters, headers: Heade
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Sparse,
+    Odim,
     Png,
 }
 
-/// One frame, as a sparse frame (`application/vnd.raincell.frame`) or as a picture of its area (`image/png`).
+/// How HDF5 is called where it has no registered media type.
+const HDF5: &str = "application/x-hdf5";
+/// What `accept` may name.
+const MEDIA_TYPES: &str = "application/vnd.raincell.frame, application/x-hdf5, image/png";
+
+/// One frame, as a sparse frame (`application/vnd.raincell.frame`), as an ODIM_H5 composite of rain rate
+/// (`application/x-hdf5`) or as a picture of its area (`image/png`).
 #[utoipa::path(
     get, path = "/v1/frames/{id}", tag = "frames",
     params(
         ("id" = String, Path, description = "As in the list"),
-        ("accept" = Option<String>, Header, description = "application/vnd.raincell.frame (default) or image/png"),
+        ("accept" = Option<String>, Header, 
+            description = "application/vnd.raincell.frame (default), application/x-hdf5 or image/png"),
     ),
     responses(
         (status = 200, content_type = "application/vnd.raincell.frame"),
@@ -122,12 +130,13 @@ pub async fn one(State(app): State<App>, Path(id): Path<String>, headers: Header
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
     let shape = accepted(accept).ok_or_else(|| {
         let detail = format!("Accept is `{accept}`");
-        Problem::new(StatusCode::NOT_ACCEPTABLE, detail).naming("accept", "application/vnd.raincell.frame, image/png")
+        Problem::new(StatusCode::NOT_ACCEPTABLE, detail).naming("accept", MEDIA_TYPES)
     })?;
     let valid_time = frame.valid_time();
     let age = app.now().duration_since(frame.issue_time.unwrap_or(valid_time)).as_secs().max(0);
     let reply = match shape {
         Shape::Png => domain_png(&app, &frame).await?,
+        Shape::Odim => composite(&app, &frame).await?,
         Shape::Sparse => {
             let body = match &frame.body {
                 Some(body) => body.clone(),
@@ -165,6 +174,20 @@ async fn domain_png(app: &App, frame: &Arc<HeldFrame>) -> Result<Reply, Problem>
     Ok(Reply::bytes(picture.content_type, picture.body, Keep::Immutable).tagged(&picture.tag))
 }
 
+/// The field as an ODIM_H5 composite, for all the programs that read those.
+async fn composite(app: &App, frame: &Arc<HeldFrame>) -> Result<Reply, Problem> {
+    let frame = Arc::clone(frame);
+    let key = format!("{} odim", frame.id);
+    let write = move || {
+        let body = raincell_io::odim::write_composite(&frame.field, &frame.source, None);
+        let body = Bytes::from(body.map_err(|error| Problem::internal(&error))?);
+        let tag = raincell_frame::content_hash(&body).into();
+        Ok(Picture { body, content_type: HDF5, tag })
+    };
+    let file = app.tiles().get(key, write).await?;
+    Ok(Reply::bytes(file.content_type, file.body, Keep::Immutable).tagged(&file.tag))
+}
+
 fn encode(frame: &HeldFrame) -> Result<Vec<u8>, Problem> {
     let field = RainField::clone(&frame.field);
     let frame = Frame { source: frame.source.clone(), product: frame.product.clone(), field };
@@ -179,6 +202,7 @@ fn accepted(accept: &str) -> Option<Shape> {
             let mut parts = range.split(';').map(str::trim);
             let shape = match parts.next()? {
                 "*/*" | "application/*" | raincell_frame::MEDIA_TYPE => Shape::Sparse,
+                HDF5 => Shape::Odim,
                 "image/png" | "image/*" => Shape::Png,
                 _ => return None,
             };
@@ -198,6 +222,7 @@ mod tests {
     fn accept_decides_what_a_frame_comes_as() {
         assert_eq!(accepted("*/*"), Some(Shape::Sparse));
         assert_eq!(accepted("image/png"), Some(Shape::Png));
+        assert_eq!(accepted("application/x-hdf5, */*;q=0.5"), Some(Shape::Odim));
         assert_eq!(accepted("text/html, image/png;q=0.8, */*;q=0.1"), Some(Shape::Png));
         assert_eq!(accepted("application/vnd.raincell.frame, image/png;q=0.9"), Some(Shape::Sparse));
         assert_eq!(accepted("text/html"), None);

@@ -116,3 +116,31 @@ async fn a_frame_comes_as_a_sparse_frame_or_as_a_picture() {
     assert_eq!(refused.status(), 406);
     scene.problem("/v1/frames/0123", 404).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_comes_as_an_odim_composite_that_says_the_same() {
+    let scene = Scene::new().await;
+    let list = scene.json("/v1/frames").await;
+    for (index, minutes) in [(12, 0), (13, 5)] {
+        let path = format!("/v1/frames/{}", list["frames"][index]["id"].as_str().unwrap());
+        let answer = scene.get_with(&path, "accept", "application/x-hdf5").await;
+        assert_eq!((answer.status().as_u16(), header(&answer, "content-type").as_str()), (200, "application/x-hdf5"));
+        assert_eq!(header(&answer, "vary"), "accept");
+        let tag = header(&answer, "etag");
+        let bytes = answer.bytes().await.unwrap();
+        let read = raincell_io::read(&bytes, "frame.h5", &raincell_io::ReadOptions::default()).unwrap();
+        let raincell_io::RawScan::Grid(grid) = read else { panic!("not a composite") };
+        let expected = frame(minutes).field;
+        assert_eq!(grid.valid_time, expected.valid_time);
+        for (found, expected) in grid.data.iter().zip(&expected.rate_mm_h) {
+            // Unknown stays unknown and dry stays dry; the sparse frame rounds by 2.5 %.
+            match found.as_value() {
+                None if found.is_nodata() => assert!(expected.is_nan()),
+                None => assert_eq!(*expected, 0.0),
+                Some(rate) => assert!((rate - expected).abs() <= 0.03 * expected, "{rate} for {expected}"),
+            }
+        }
+        let again = scene.get_with(&path, "if-none-match", &tag).await;
+        assert_eq!(again.status(), 200, "the tag is that of the file, not of the sparse frame");
+    }
+}
