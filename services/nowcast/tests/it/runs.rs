@@ -1,0 +1,93 @@
+//! From frames to runs.
+
+use raincell_model::RainField;
+
+use crate::world::{NEVER, World, eventually, frame, time};
+
+/// Column that the middle of the rain lies in.
+fn middle_column(field: &RainField) -> f64 {
+    let rain = || field.rate_mm_h.indexed_iter().filter(|(_, rate)| rate.is_finite());
+    let sum: f64 = rain().map(|(_, rate)| f64::from(*rate)).sum();
+    rain().map(|((_, column), rate)| column as f64 * f64::from(*rate)).sum::<f64>() / sum
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_new_frame_leads_to_a_run_that_moves_the_rain_on() {
+    let world = World::new().await;
+    let nowcast = world.nowcast(NEVER).await;
+    for minute in [0, 5, 10] {
+        let hash = world.put("klot", minute).await;
+        let (run, _) = world.until_run_of("klot", &hash).await;
+        assert_eq!(run.issue_time, time(minute));
+        assert_eq!(
+            run.fields.iter().map(|f| f.valid_time).collect::<Vec<_>>(),
+            [5, 10, 15, 20, 25, 30].map(|m| time(minute + m))
+        );
+    }
+    assert_eq!(world.runs("klot").await.len(), 3);
+    let (run, hash) = world.newest("klot").await.unwrap();
+    let moved = middle_column(&run.fields[1]) - middle_column(&frame("klot", 10, 4.0).field);
+    assert!((moved - 20.0).abs() < 3.0, "{moved} columns in 10 minutes, 20 is the truth");
+    // The same run is answered from memory.
+    let answer = nowcast.get("/v1/nowcast?source=klot").await;
+    assert_eq!(answer.headers()["etag"], format!("\"{hash}\"").as_str());
+    assert_eq!(raincell_frame::decode_run(&answer.bytes().await.unwrap()).unwrap().issue_time, time(10));
+    assert_eq!(nowcast.get("/v1/nowcast?source=kbgm").await.status(), 404);
+    nowcast.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_from_beyond_the_view_is_unknown_unless_it_is_to_be_filled() {
+    let world = World::new().await;
+    for minute in [0, 5, 10] {
+        world.put("klot", minute).await;
+    }
+    let unknown = |run: &raincell_model::NowcastRun| {
+        run.fields.last().unwrap().rate_mm_h.iter().filter(|rate| rate.is_nan()).count()
+    };
+    let nowcast = world.nowcast(NEVER).await;
+    eventually("a run", async || world.newest("klot").await.is_some()).await;
+    nowcast.stop().await;
+    let (run, _) = world.newest("klot").await.unwrap();
+    let never_observed = run.fields[0].rate_mm_h.ncols();
+    assert!(unknown(&run) > never_observed, "{} unknown cells", unknown(&run));
+    assert!(!run.model_version.contains("filled"));
+
+    // Another way to do it makes another run of the same frame.
+    let nowcast = world.nowcast(&format!("{NEVER}\nfill_inflow = true")).await;
+    eventually("the filled run", async || world.newest("klot").await.unwrap().0.model_version.contains("filled")).await;
+    assert!(unknown(&world.newest("klot").await.unwrap().0) < unknown(&run));
+    nowcast.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_sources_get_runs_of_their_own_and_only_the_wanted_ones() {
+    let world = World::new().await;
+    let nowcast = world.nowcast(&format!("{NEVER}\nsources = ['kbgm', 'klot']")).await;
+    world.put("other", 0).await;
+    let (one, two) = (world.put("klot", 0).await, world.put("kbgm", 5).await);
+    assert_eq!(world.until_run_of("klot", &one).await.0.issue_time, time(0));
+    assert_eq!(world.until_run_of("kbgm", &two).await.0.issue_time, time(5));
+    for source in ["klot", "kbgm"] {
+        eventually("it is answered", async || {
+            nowcast.get(&format!("/v1/nowcast?source={source}")).await.status() == 200
+        })
+        .await;
+    }
+    assert!(world.runs("other").await.is_empty());
+    nowcast.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_that_is_replaced_replaces_the_run() {
+    let world = World::new().await;
+    let nowcast = world.nowcast(NEVER).await;
+    let first = world.put("klot", 0).await;
+    let (before, _) = world.until_run_of("klot", &first).await;
+    let better = world.client.replace_frame(&frame("klot", 0, 8.0), &first).await.unwrap().info().hash.clone();
+    let (after, hash) = world.until_run_of("klot", &better).await;
+    assert_eq!((before.issue_time, after.issue_time), (time(0), time(0)));
+    let runs = world.runs("klot").await;
+    assert_eq!(runs.iter().map(|run| run.hash.as_str()).collect::<Vec<_>>(), [hash.as_str()]);
+    nowcast.stop().await;
+}
