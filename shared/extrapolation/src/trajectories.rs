@@ -111,6 +111,19 @@ impl Trajectories {
         (component(0), component(1))
     }
 
+    /// Where the air over each cell of a row came from, as fractional (row, column); beyond the grid where it came from
+    /// there. `line` is a buffer to be reused from row to row.
+    pub fn origins(&self, row: usize, line: &mut Vec<[f32; 2]>, out: &mut Vec<[f32; 2]>) {
+        out.clear();
+        if row < self.rows {
+            self.row(row, line);
+            out.extend((0..self.columns).map(|column| {
+                let [right, down] = along_row(line, column);
+                [row as f32 - down, column as f32 - right]
+            }));
+        }
+    }
+
     fn lattice_rows(&self) -> usize {
         self.travelled.len() / self.lattice_columns.max(1)
     }

@@ -4,13 +4,16 @@
 //! field for each lead time. [`method`] finds one by its name; [`DEFAULT_METHOD`] is the one that verifies best.
 //! Every method takes the newest field's valid time as its issue time and knows nothing later.
 
+mod best;
 mod extrapolation;
+mod layers;
 mod matching;
 mod method;
 mod persistence;
 mod scale_persistence;
 mod scales;
 
+pub use best::Best;
 pub use extrapolation::Extrapolation;
 pub use method::{DEFAULT_METHOD, LeadTimes, METHODS, Nowcast, NowcastError, NowcastMethod, Timings, method};
 pub use persistence::Persistence;

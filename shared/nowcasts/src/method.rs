@@ -6,12 +6,12 @@ use raincell_model::{MotionField, RainField};
 use raincell_motion::MotionError;
 use thiserror::Error;
 
-use crate::{Extrapolation, Persistence, ScalePersistence};
+use crate::{Best, Extrapolation, Persistence, ScalePersistence};
 
 /// Names of all methods, for usage texts.
-pub const METHODS: [&str; 3] = ["persistence", "extrapolation", "scale-persistence"];
+pub const METHODS: [&str; 4] = ["persistence", "extrapolation", "scale-persistence", "best"];
 /// The method to use when nobody asks for another.
-pub const DEFAULT_METHOD: &str = "scale-persistence";
+pub const DEFAULT_METHOD: &str = "best";
 
 /// The method of a name, `None` for a name not in [`METHODS`].
 pub fn method(name: &str) -> Option<Box<dyn NowcastMethod>> {
@@ -19,6 +19,7 @@ pub fn method(name: &str) -> Option<Box<dyn NowcastMethod>> {
         "persistence" => Some(Box::new(Persistence)),
         "extrapolation" => Some(Box::new(Extrapolation::default())),
         "scale-persistence" => Some(Box::new(ScalePersistence::default())),
+        "best" => Some(Box::new(Best::default())),
         _ => None,
     }
 }

@@ -51,7 +51,7 @@ impl Scales {
 
 /// A Gaussian blur of standard deviation `sigma` cells by repeated box filters with fractional ends; beyond the edge the
 /// field goes on as its edge cell.
-fn blurred(field: &Array2<f32>, sigma: f32) -> Array2<f32> {
+pub(crate) fn blurred(field: &Array2<f32>, sigma: f32) -> Array2<f32> {
     // Variance of a box of half-width h (in cells, ends included by their share): ((2h + 1)² − 1) / 12 a pass.
     let half = 0.5 * ((12.0 * sigma * sigma / PASSES as f32 + 1.0).sqrt() - 1.0);
     let (rows, columns) = field.dim();
