@@ -78,11 +78,12 @@ struct Source<'a> {
 impl Source<'_> {
     #[inline]
     fn nearest(&self, row: f32, column: f32) -> f32 {
-        let (row, column) = ((row + 0.5).floor(), (column + 0.5).floor());
+        let (row, column) = (row + 0.5, column + 0.5);
         // Written so that a NaN coordinate is refused, too.
         if !(row >= 0.0 && column >= 0.0 && row < self.rows as f32 && column < self.columns as f32) {
             return f32::NAN;
         }
+        // Of what is not negative a cast is the floor.
         self.values[row as usize * self.columns + column as usize]
     }
 
