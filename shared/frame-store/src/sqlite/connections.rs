@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -15,6 +15,8 @@ use crate::StoreError;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections for reading; more of them than cores would only wait for each other.
 const READERS: usize = 4;
+/// Between two tries to open a busy file.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why the work on a connection ended early.
 #[derive(Debug)]
@@ -42,6 +44,15 @@ impl From<FromSqlError> for Fault {
 }
 
 impl Fault {
+    /// True when the same will work as soon as another one is done.
+    fn is_busy(&self) -> bool {
+        let code = match self {
+            Self::Sqlite(error) => error.sqlite_error_code(),
+            Self::Store(error) => return matches!(error, StoreError::Busy { .. }),
+        };
+        matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
     pub(super) fn during(self, doing: &'static str) -> StoreError {
         let error = match self {
             Self::Store(error) => return error,
@@ -73,18 +84,29 @@ impl Connections {
     pub(super) async fn open(path: PathBuf) -> Result<Self, StoreError> {
         let doing = "open the database";
         blocking(doing, move || {
-            let writer = connect(&path)?;
-            schema::migrate(&writer)?;
-            schema::check(&writer)?;
-            let mut readers = Vec::with_capacity(READERS);
-            for _ in 0..READERS {
-                let reader = connect(&path)?;
-                reader.pragma_update(None, "query_only", true)?;
-                readers.push(reader);
+            // While another opener makes the file or turns its log on, SQLite refuses at once instead of waiting.
+            let until = Instant::now() + BUSY_TIMEOUT;
+            loop {
+                match Self::try_open(&path) {
+                    Err(fault) if fault.is_busy() && Instant::now() < until => std::thread::sleep(BUSY_PAUSE),
+                    outcome => return outcome,
+                }
             }
-            Ok(Self::of(writer, readers))
         })
         .await
+    }
+
+    fn try_open(path: &Path) -> Result<Self, Fault> {
+        let writer = connect(path)?;
+        schema::migrate(&writer)?;
+        schema::check(&writer)?;
+        let mut readers = Vec::with_capacity(READERS);
+        for _ in 0..READERS {
+            let reader = connect(path)?;
+            reader.pragma_update(None, "query_only", true)?;
+            readers.push(reader);
+        }
+        Ok(Self::of(writer, readers))
     }
 
     pub(super) async fn in_memory() -> Result<Self, StoreError> {
