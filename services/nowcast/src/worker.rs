@@ -118,7 +118,8 @@ impl Worker {
     async fn stored_basis(&self, source: &str) -> anyhow::Result<Option<String>> {
         let stored = self.store.latest_run(source).await?;
         // Another method or version makes another run of the same frame.
-        let ours = stored.filter(|(run, _)| run.model_version == self.model_version());
+        let ours =
+            stored.filter(|(run, _)| run.method == self.method.name() && run.model_version == self.model_version());
         Ok(ours.map(|(run, _)| run.based_on))
     }
 
@@ -134,7 +135,7 @@ impl Worker {
 
     fn model_version(&self) -> String {
         let inflow = if self.config.fill_inflow { ", inflow filled" } else { "" };
-        format!("{} {}{inflow}", self.method.name(), env!("CARGO_PKG_VERSION"))
+        format!("{}{inflow}", env!("CARGO_PKG_VERSION"))
     }
 
     /// The frames of the history up to `newest`, on its grid, ascending in time.
