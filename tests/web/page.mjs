@@ -15,6 +15,8 @@ const browser = await chromium.launch({
 /** Opens the page; collects complaints and hosts it talks to. */
 async function open(viewport, colorScheme) {
   const page = await browser.newPage({ viewport, colorScheme });
+  // Drawing without a graphics card on a busy machine takes its time.
+  page.setDefaultTimeout(90_000);
   const complaints = [];
   const hosts = new Set();
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
