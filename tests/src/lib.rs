@@ -130,7 +130,7 @@ pub async fn eventually<T>(wanted: &str, mut ask: impl AsyncFnMut() -> Option<T>
 
 /// A JSON answer, or `None` while there is none.
 pub async fn json(url: &str) -> Option<serde_json::Value> {
-    let response = reqwest::get(url).await.ok()?;
+    let response = raincell_http_client::builder().build().ok()?.get(url).send().await.ok()?;
     if !response.status().is_success() {
         return None;
     }

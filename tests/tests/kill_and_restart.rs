@@ -69,7 +69,7 @@ impl Town {
 
 /// Puts frames of its own as fast as the store takes them; gives those that it accepted.
 async fn keep_putting(store: String, stop: Arc<AtomicBool>) -> Vec<(String, String)> {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
+    let client = raincell_http_client::builder().timeout(Duration::from_secs(5)).build().unwrap();
     let grid = Arc::new(Grid::around_radar(50.0, 5.0, 40.0, 1.0));
     let mut accepted = Vec::new();
     let mut minute = 0;
@@ -125,7 +125,7 @@ async fn no_accepted_frame_is_lost_over_twenty_kills() {
     println!("{} frames were accepted over {ROUNDS} kills", accepted.len());
     assert!(accepted.len() > 20, "only {} frames were accepted", accepted.len());
 
-    let client = reqwest::Client::new();
+    let client = raincell_http_client::builder().build().unwrap();
     for (url, hash) in &accepted {
         let response = client.get(url).bearer_auth(TOKEN).send().await.unwrap();
         assert_eq!(response.status().as_u16(), 200, "{url}");

@@ -70,7 +70,13 @@ async fn real_volumes_become_frames_nowcasts_and_tiles() {
     assert_eq!(binghamton["source"], "kbgm");
 
     let (x, y) = tile_of(41.1, -89.6);
-    let tile = reqwest::get(format!("{api}/tiles/rate/8/{x}/{y}.png?source=klot")).await.unwrap();
+    let tile = raincell_http_client::builder()
+        .build()
+        .unwrap()
+        .get(format!("{api}/tiles/rate/8/{x}/{y}.png?source=klot"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(tile.status().as_u16(), 200);
     let tile = tile.bytes().await.unwrap();
     assert!(tile.starts_with(b"\x89PNG") && tile.len() > 1000, "{} bytes: storms are no empty tile", tile.len());

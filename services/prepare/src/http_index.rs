@@ -14,8 +14,6 @@ use crate::dead_letters;
 use crate::index_page;
 use crate::place::{Listing, Place};
 
-/// How long a server may take to accept a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it may be silent in the middle of an answer.
 const SILENCE: Duration = Duration::from_secs(15);
 /// How long one file may take in all.
@@ -73,12 +71,7 @@ impl HttpIndex {
     /// # Errors
     /// When the pattern is none or the HTTP client cannot be made.
     pub fn new(source: &SourceConfig) -> anyhow::Result<Self> {
-        let client = Client::builder()
-            .user_agent(concat!("raincell/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(SILENCE)
-            .timeout(TIMEOUT)
-            .build()?;
+        let client = raincell_http_client::builder().read_timeout(SILENCE).timeout(TIMEOUT).build()?;
         Ok(Self {
             source: source.name.clone(),
             url: source.url.clone(),

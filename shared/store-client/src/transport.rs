@@ -17,9 +17,6 @@ use serde::de::DeserializeOwned;
 
 use crate::{ClientError, RetryPolicy};
 
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// A connection pool to one store; cheap to clone.
 #[derive(Clone)]
 pub struct StoreClient {
@@ -139,9 +136,8 @@ impl StoreClient {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {token}"))
             .map_err(|_| ClientError::Setup("the token holds characters that no header can carry".into()))?;
         authorization.set_sensitive(true);
-        let http = reqwest::Client::builder()
+        let http = raincell_http_client::builder()
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, authorization)]))
-            .connect_timeout(CONNECT_TIMEOUT)
             .no_proxy()
             .build()
             .map_err(|e| ClientError::Setup(e.to_string()))?;

@@ -152,7 +152,7 @@ impl Scene {
         let api_config = format!("[api]\nstore_url = '{}'\nstore_token = '{TOKEN}'\n{overrides}", store.url);
         let api = start(&api_config, Arc::clone(&clock), raincell_api::run).await;
         let client = StoreClient::new(&store.url, TOKEN).unwrap();
-        Self { api, store, client, clock, http: Client::new(), _folder: folder }
+        Self { api, store, client, clock, http: raincell_http_client::builder().build().unwrap(), _folder: folder }
     }
 
     /// An hour of observations and a run, all of it in the memory of the api.

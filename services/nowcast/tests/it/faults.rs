@@ -67,7 +67,13 @@ async fn without_events(store: String) -> String {
         let (parts, body) = request.into_parts();
         let url = format!("http://{store}{}", parts.uri);
         let body = to_bytes(body, usize::MAX).await.unwrap();
-        let sent = reqwest::Client::new().request(parts.method, url).headers(parts.headers).body(body).send();
+        let sent = raincell_http_client::builder()
+            .build()
+            .unwrap()
+            .request(parts.method, url)
+            .headers(parts.headers)
+            .body(body)
+            .send();
         let answer = sent.await.unwrap();
         (answer.status(), answer.headers().clone(), answer.bytes().await.unwrap())
     };

@@ -60,7 +60,7 @@ impl Running {
 
     /// What it answers to a path.
     pub async fn get(&self, path: &str) -> reqwest::Response {
-        reqwest::get(format!("{}{path}", self.url)).await.unwrap()
+        raincell_http_client::builder().build().unwrap().get(format!("{}{path}", self.url)).send().await.unwrap()
     }
 
     /// (condition, detail) of something that it depends on.

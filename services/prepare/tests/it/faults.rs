@@ -24,7 +24,7 @@ async fn a_restart_takes_in_nothing_twice_and_what_came_meanwhile() {
     world.until_taken(&files[2].0).await;
     many_looks().await;
     assert_eq!(world.frames().await[..2], stored, "the old frames are as they were");
-    let metrics = reqwest::get(format!("{}/metrics", prepare.url)).await;
+    let metrics = raincell_http_client::builder().build().unwrap().get(format!("{}/metrics", prepare.url)).send().await;
     assert!(metrics.unwrap().status().is_success());
     prepare.stop().await;
 }

@@ -143,7 +143,7 @@ async fn start_store(folder: &Path, address: &str) -> (Running, String) {
 
 /// What the service says of its source: (condition, detail).
 pub async fn source_health(service: &Running) -> (String, String) {
-    let client = reqwest::Client::new();
+    let client = raincell_http_client::builder().build().unwrap();
     let ready: Value = client.get(format!("{}/ready", service.url)).send().await.unwrap().json().await.unwrap();
     let source = &ready["dependencies"][format!("source {SOURCE}")];
     (source["condition"].as_str().unwrap_or("").to_owned(), source["detail"].as_str().unwrap_or("").to_owned())

@@ -210,7 +210,7 @@ async fn nothing_but_health_is_told_without_the_token() {
     refused(stranger.checkpoint("x").await.unwrap_err());
     assert_eq!(stranger.ready().await.unwrap().condition, Condition::Ok);
     server.client.put_frame(&frame("a", 0, 1.0)).await.unwrap();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = raincell_http_client::builder().no_proxy().build().unwrap();
     let metrics = http.get(format!("{}/metrics", server.url)).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("raincell_frames_stored_total{source=\"a\"}"), "{metrics}");
     assert!(!metrics.contains(TOKEN));

@@ -50,7 +50,7 @@ impl Server {
     }
 
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = raincell_http_client::builder().no_proxy().build().unwrap();
         http.request(method, format!("{}{path}", self.url)).bearer_auth(TOKEN)
     }
 
