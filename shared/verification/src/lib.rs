@@ -1,10 +1,15 @@
 //! Scores of nowcasts against what then fell.
 //!
 //! [`Pool`] gathers one lead time over many nowcasts: hits, misses and false alarms, absolute errors and the terms of the
-//! fractions skill score at each threshold; [`Pool::scores`] turns them into figures. Every observed cell counts, and a
-//! cell that the nowcast leaves unknown counts as dry there, so that a shrinking domain costs score.
+//! fractions skill score at each threshold; [`Pool::scores`] turns them into figures. [`EnsemblePool`] does so for
+//! ensembles (CRPS, spread and error) and [`ProbabilityPool`] for probabilities (Brier, reliability, ROC). Every observed
+//! cell counts, and a cell that the nowcast leaves unknown counts as dry there, so that a shrinking domain costs score.
 
+mod ensemble;
 mod pool;
+mod probability;
 mod window;
 
+pub use ensemble::{EnsemblePool, crps};
 pub use pool::{Pool, Scores, THRESHOLDS_MM_H, ThresholdScores, VerificationError};
+pub use probability::{ProbabilityPool, RELIABILITY_CLASSES, Reliability};

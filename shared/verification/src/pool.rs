@@ -21,6 +21,9 @@ pub enum VerificationError {
         /// (rows, columns) of the observation.
         observed: (usize, usize),
     },
+    /// An ensemble without members.
+    #[error("an ensemble wants at least one member to be scored, got none")]
+    NoMembers,
 }
 
 /// Counts of one threshold.
