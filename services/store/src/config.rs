@@ -22,6 +22,8 @@ pub struct Config {
     pub retention_hours: u32,
     /// How long they stay hidden before they are removed, hours.
     pub tombstone_hours: u32,
+    /// How long the sums of the verification are kept, days since something was added to them.
+    pub verification_days: u32,
     /// How often to look for what has expired, minutes.
     pub retention_interval_minutes: u32,
     /// The largest body, MiB.
@@ -58,6 +60,7 @@ impl ServiceConfig for Config {
         for (key, value, most) in [
             ("retention_hours", self.retention_hours, 24 * 366),
             ("tombstone_hours", self.tombstone_hours, 24 * 366),
+            ("verification_days", self.verification_days, 3660),
             ("retention_interval_minutes", self.retention_interval_minutes, 24 * 60),
             ("body_limit_mb", self.body_limit_mb, 4096),
             ("event_poll_ms", self.event_poll_ms, 60_000),

@@ -1,4 +1,4 @@
-//! The one service that remembers: frames, nowcast runs, alert states with their outbox, checkpoints, leases, dead
+//! The one service that remembers: frames, nowcast runs and their verification, alert states with their outbox, checkpoints, leases, dead
 //! letters, and the log of what happened, over HTTP with a bearer token.
 //!
 //! The only process with the database open; all others ask it. What it answers with 200 or 201 is durable.
@@ -15,6 +15,7 @@ mod nowcasts;
 mod parameters;
 mod rain;
 mod retention;
+mod verification;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -72,6 +73,7 @@ fn router(app: App, health: &Health, config: &Config) -> Router {
         .route("/v1/nowcasts", get(nowcasts::list))
         .route("/v1/nowcasts/latest", get(nowcasts::latest))
         .route("/v1/nowcasts/{source}/{issue_time}", get(nowcasts::get).put(nowcasts::put))
+        .route("/v1/verification/{source}", get(verification::pooled).post(verification::add))
         .route("/v1/events", get(events::stream))
         .route("/v1/alerts/states/{place}", get(alerts::state).put(alerts::transition))
         .route("/v1/alerts/outbox", get(alerts::outbox))

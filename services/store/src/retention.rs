@@ -31,6 +31,7 @@ async fn once(app: &App, config: &Config) -> Result<(Removed, Removed), StoreErr
         |hours: u32| now.saturating_sub(SignedDuration::from_hours(hours.into())).unwrap_or(jiff::Timestamp::MIN);
     let expired = app.store.expire(before(config.retention_hours), now).await?;
     let collected = app.store.collect(before(config.tombstone_hours)).await?;
+    app.store.forget_verification(before(config.verification_days * 24)).await?;
     Ok((expired, collected))
 }
 

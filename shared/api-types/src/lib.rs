@@ -10,3 +10,4 @@ pub mod frames;
 pub mod health;
 pub mod leases;
 pub mod problem;
+pub mod verification;

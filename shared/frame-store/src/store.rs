@@ -11,6 +11,7 @@ use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState, NewDeadLette
 use raincell_api_types::events::SequencedEvent;
 use raincell_api_types::frames::{Checkpoint, FrameInfo, FramePage, NowcastInfo, SourceInfo};
 use raincell_api_types::leases::{Fence, Lease, LeaseChange};
+use raincell_api_types::verification::{PooledSums, ScoredNowcast};
 use tokio::sync::watch;
 
 use crate::{FrameKey, FrameQuery, NowcastKey, StoreError};
@@ -57,8 +58,8 @@ pub struct Removed {
     pub dead_letters: u64,
 }
 
-/// Keeps frames, nowcast runs, alert states with their outbox, checkpoints, leases, dead letters, and a log of what
-/// happened.
+/// Keeps frames, nowcast runs, their verification, alert states with their outbox, checkpoints, leases, dead letters, and
+/// a log of what happened.
 ///
 /// Promises, each with its function in the conformance suite:
 /// - What a call has returned as stored is durable: it survives the end of the process at any later instant.
@@ -261,4 +262,26 @@ pub trait FrameStore: Debug + Send + Sync {
     /// # Errors
     /// As any call.
     async fn collect(&self, hidden_before: Timestamp) -> Result<Removed, StoreError>;
+
+    /// Adds the sums of scored nowcasts of a source. A nowcast counts once at each lead time: what was added before under
+    /// the same method, issue time and lead time is left out. Gives how many were not.
+    ///
+    /// # Errors
+    /// As any call; nothing was added then.
+    async fn add_verification(&self, source: &str, scored: &[ScoredNowcast], now: Timestamp)
+    -> Result<u64, StoreError>;
+
+    /// The sums of the nowcasts of a source by method and lead time, in the order of both: those issued in the hours (of
+    /// UTC) that begin at `from` or later and before `to`.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn verification(&self, source: &str, from: Timestamp, to: Timestamp) -> Result<Vec<PooledSums>, StoreError>;
+
+    /// Removes the sums, of all sources, to which nothing was added since `before`; gives how many rows or items they
+    /// were. (By the time of adding, not by issue time: archived weather may be nowcast, too.)
+    ///
+    /// # Errors
+    /// As any call.
+    async fn forget_verification(&self, added_before: Timestamp) -> Result<u64, StoreError>;
 }

@@ -12,6 +12,7 @@ use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState, NewDeadLette
 use raincell_api_types::events::SequencedEvent;
 use raincell_api_types::frames::{Checkpoint, FrameInfo, FramePage, NowcastInfo, SourceInfo};
 use raincell_api_types::leases::{Fence, Lease, LeaseChange};
+use raincell_api_types::verification::{PooledSums, ScoredNowcast};
 use tokio::sync::watch;
 
 use crate::{FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, StoreError, Stored, WriteCondition};
@@ -195,6 +196,23 @@ impl FrameStore for ThrottledStore {
 
     async fn collect(&self, hidden_before: Timestamp) -> Result<Removed, StoreError> {
         self.through(self.inner.collect(hidden_before)).await
+    }
+
+    async fn add_verification(
+        &self,
+        source: &str,
+        scored: &[ScoredNowcast],
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.through(self.inner.add_verification(source, scored, now)).await
+    }
+
+    async fn verification(&self, source: &str, from: Timestamp, to: Timestamp) -> Result<Vec<PooledSums>, StoreError> {
+        self.through(self.inner.verification(source, from, to)).await
+    }
+
+    async fn forget_verification(&self, added_before: Timestamp) -> Result<u64, StoreError> {
+        self.through(self.inner.forget_verification(added_before)).await
     }
 }
 

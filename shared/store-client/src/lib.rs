@@ -20,6 +20,7 @@ mod leases;
 mod nowcasts;
 mod policy;
 mod transport;
+mod verification;
 
 pub use error::ClientError;
 pub use events::StreamItem;

@@ -8,3 +8,4 @@ mod frames;
 mod leases;
 mod process;
 mod server;
+mod verification;

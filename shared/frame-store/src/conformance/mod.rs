@@ -11,6 +11,7 @@ mod frames;
 mod leases;
 mod nowcasts;
 mod retention;
+mod verification;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ pub use frames::*;
 pub use leases::*;
 pub use nowcasts::*;
 pub use retention::*;
+pub use verification::*;
 
 /// Makes a `#[tokio::test]` of every function of the suite. The expression gives a pair: whatever must live as long as
 /// the store (a folder), and the empty store in an `Arc<dyn FrameStore>`. It is awaited anew for each test.
@@ -75,6 +77,12 @@ macro_rules! frame_store_conformance {
             a_dead_letter_is_replayed,
             replayed_dead_letters_expire,
             what_has_expired_can_be_brought_back_until_it_is_collected,
+            sums_of_scored_nowcasts_add_up,
+            a_scored_nowcast_counts_once,
+            verification_is_asked_for_by_whole_hours,
+            forty_rivals_add_up_to_the_same_sums,
+            old_verification_is_forgotten,
+            verification_is_written_under_a_fence_too,
         }
     };
     ($fresh:expr; $($name:ident),* $(,)?) => {

@@ -15,6 +15,7 @@ mod retention;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod verification;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState, NewDeadLette
 use raincell_api_types::events::SequencedEvent;
 use raincell_api_types::frames::{Checkpoint, FrameInfo, FramePage, NowcastInfo, SourceInfo};
 use raincell_api_types::leases::{Fence, Lease, LeaseChange};
+use raincell_api_types::verification::{PooledSums, ScoredNowcast};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
@@ -273,5 +275,24 @@ impl FrameStore for SqliteStore {
             removed.posts += part.posts;
             removed.dead_letters += part.dead_letters;
         }
+    }
+
+    async fn add_verification(
+        &self,
+        source: &str,
+        scored: &[ScoredNowcast],
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let (source, scored) = (source.to_owned(), scored.to_vec());
+        self.write("add to the verification", move |c| verification::add(c, &source, &scored, now)).await
+    }
+
+    async fn verification(&self, source: &str, from: Timestamp, to: Timestamp) -> Result<Vec<PooledSums>, StoreError> {
+        let source = source.to_owned();
+        self.connections.read("read the verification", move |c| verification::pooled(c, &source, from, to)).await
+    }
+
+    async fn forget_verification(&self, added_before: Timestamp) -> Result<u64, StoreError> {
+        self.write("forget old verification", move |c| verification::forget(c, added_before)).await
     }
 }

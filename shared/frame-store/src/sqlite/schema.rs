@@ -10,7 +10,7 @@ use crate::StoreError;
 /// What brings the schema from one version (its index) to the next. Only ever add to the end.
 ///
 /// Times are microseconds since 1970. Bodies are apart from what is known of them, so that listings read few pages.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "
     CREATE TABLE entries (
         id INTEGER PRIMARY KEY,
@@ -82,6 +82,18 @@ const STEPS: [&str; 3] = [
         changed_at INTEGER NOT NULL,
         expired_at INTEGER
     ) STRICT;
+",
+    "
+    CREATE TABLE verification (
+        source TEXT NOT NULL,
+        hour INTEGER NOT NULL,
+        method TEXT NOT NULL,
+        lead_min INTEGER NOT NULL,
+        issued TEXT NOT NULL,
+        sums TEXT NOT NULL,
+        added_at INTEGER NOT NULL,
+        PRIMARY KEY (source, hour, method, lead_min)
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 

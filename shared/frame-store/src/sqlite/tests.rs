@@ -219,11 +219,14 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
     put(&store, 1).await;
     drop(store);
     let old = Connection::open(&path).unwrap();
-    old.execute_batch("DROP TABLE leases; DROP TABLE dead_letters; PRAGMA user_version = 1").unwrap();
+    old.execute_batch("DROP TABLE leases; DROP TABLE dead_letters; DROP TABLE verification; PRAGMA user_version = 1")
+        .unwrap();
     drop(old);
     let store = SqliteStore::open(&path).await.unwrap();
     assert_eq!(store.lease("x").await.unwrap().version, 0);
     assert!(store.dead_letters(None, 1).await.unwrap().is_empty());
+    let (first, last) = (Timestamp::UNIX_EPOCH, Timestamp::now());
+    assert!(store.verification("a", first, last).await.unwrap().is_empty());
     assert!(store.frame(&key(1)).await.is_ok());
 }
 
