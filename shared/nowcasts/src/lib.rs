@@ -4,6 +4,7 @@
 //! field for each lead time. [`method`] finds one by its name; [`DEFAULT_METHOD`] is the one that verifies best.
 //! Every method takes the newest field's valid time as its issue time and knows nothing later.
 
+mod anvil;
 mod best;
 mod extrapolation;
 mod layers;
@@ -12,10 +13,14 @@ mod method;
 mod persistence;
 mod scale_persistence;
 mod scales;
+mod sprog;
+mod states;
 
+pub use anvil::Anvil;
 pub use best::Best;
 pub use extrapolation::Extrapolation;
 pub use method::{DEFAULT_METHOD, LeadTimes, METHODS, Nowcast, NowcastError, NowcastMethod, Timings, method};
 pub use persistence::Persistence;
 pub use raincell_extrapolation::Inflow;
 pub use scale_persistence::ScalePersistence;
+pub use sprog::Sprog;

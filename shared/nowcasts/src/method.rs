@@ -1,15 +1,16 @@
 //! What a nowcast method is asked, and the methods by name.
 
 use jiff::{SignedDuration, Timestamp};
+use raincell_cascade::CascadeError;
 use raincell_extrapolation::{ExtrapolationError, Inflow};
 use raincell_model::{MotionField, RainField};
 use raincell_motion::MotionError;
 use thiserror::Error;
 
-use crate::{Best, Extrapolation, Persistence, ScalePersistence};
+use crate::{Anvil, Best, Extrapolation, Persistence, ScalePersistence, Sprog};
 
 /// Names of all methods, for usage texts.
-pub const METHODS: [&str; 4] = ["persistence", "extrapolation", "scale-persistence", "best"];
+pub const METHODS: [&str; 6] = ["persistence", "extrapolation", "sprog", "anvil", "scale-persistence", "best"];
 /// The method to use when nobody asks for another.
 pub const DEFAULT_METHOD: &str = "best";
 
@@ -18,6 +19,8 @@ pub fn method(name: &str) -> Option<Box<dyn NowcastMethod>> {
     match name {
         "persistence" => Some(Box::new(Persistence)),
         "extrapolation" => Some(Box::new(Extrapolation::default())),
+        "sprog" => Some(Box::new(Sprog::default())),
+        "anvil" => Some(Box::new(Anvil::default())),
         "scale-persistence" => Some(Box::new(ScalePersistence::default())),
         "best" => Some(Box::new(Best::default())),
         _ => None,
@@ -108,6 +111,9 @@ pub enum NowcastError {
     /// No motion from these fields.
     #[error("no motion for the nowcast")]
     Motion(#[from] MotionError),
+    /// The field has no scales to tell apart.
+    #[error("the last field cannot be taken apart by scale")]
+    Cascade(#[from] CascadeError),
     /// The fields do not fit their motion.
     #[error("the last field cannot be extrapolated")]
     Extrapolation(#[from] ExtrapolationError),

@@ -1,0 +1,111 @@
+//! S-PROG: each scale fades at its own pace.
+
+use std::time::Instant;
+
+use jiff::SignedDuration;
+use ndarray::Array2;
+use raincell_cascade::ar::{Ar2, correlation};
+use raincell_cascade::{BandPass, Cascade};
+use raincell_extrapolation::{Inflow, Interpolation};
+use raincell_model::RainField;
+use raincell_motion::{MotionEstimator, PyramidFlow};
+use rayon::prelude::*;
+
+use crate::matching::matched;
+use crate::method::newest;
+use crate::states::{DRY_BELOW_MM_H, along, filled_decibels, last_states};
+use crate::{LeadTimes, Nowcast, NowcastError, NowcastMethod, Timings};
+
+/// Levels of the cascade.
+const LEVELS: usize = 6;
+
+/// Spectral prognosis (Seed 2003; as in pysteps): the rain in decibels is split into a Gaussian band-pass cascade, each
+/// level goes on as the AR(2) process that its correlations along the motion make it, and the distribution of the newest
+/// field is put back by rank. Scales that cannot be foretold fade away.
+///
+/// With fewer than two fields a step apart nothing is known of how rain changes, and it is extrapolation.
+#[derive(Default)]
+pub struct Sprog {
+    motion: PyramidFlow,
+}
+
+impl NowcastMethod for Sprog {
+    fn name(&self) -> &'static str {
+        "sprog"
+    }
+
+    fn history(&self) -> SignedDuration {
+        SignedDuration::from_mins(31)
+    }
+
+    fn run(&self, past: &[RainField], leads: &LeadTimes, inflow: Inflow) -> Result<Nowcast, NowcastError> {
+        let started = Instant::now();
+        let last = newest(past)?;
+        let valid_times = leads.valid_times(last.valid_time)?;
+        let motion = self.motion.estimate(past)?;
+        let motion_s = started.elapsed().as_secs_f64();
+
+        let step_min = leads.step_min as f32;
+        let states = last_states(past, last, &motion, step_min, 3)?;
+        let model = Spectral::of(&states)?;
+        let fields = along(&motion, step_min, leads.count)?
+            .par_iter()
+            .zip(valid_times)
+            .enumerate()
+            .map(|(lead, (trajectories, valid_time))| {
+                let evolved = model.as_ref().map(|m| matched(&m.after(lead + 1, &states[0]), &m.target, 0.0));
+                let source = evolved.as_ref().unwrap_or(&states[0]);
+                let rate_mm_h = trajectories.carry(source, Interpolation::Bilinear, inflow)?;
+                Ok(RainField { grid: last.grid.clone(), valid_time, rate_mm_h })
+            })
+            .collect::<Result<Vec<_>, NowcastError>>()?;
+        let timings = Timings { motion_s, nowcast_s: started.elapsed().as_secs_f64() - motion_s };
+        Ok(Nowcast { motion, fields, timings })
+    }
+}
+
+/// The cascade of the newest states and the process that each level follows.
+struct Spectral {
+    newest: Cascade,
+    before: Cascade,
+    processes: Vec<Ar2>,
+    /// Rain whose distribution the nowcast takes, mm/h.
+    target: Array2<f32>,
+}
+
+impl Spectral {
+    /// From states newest first; `None` where there is no earlier one or no rain.
+    fn of(states: &[Array2<f32>]) -> Result<Option<Self>, NowcastError> {
+        let Some(newest) = states.first() else { return Ok(None) };
+        let target = newest.mapv(|r| if r < DRY_BELOW_MM_H { 0.0 } else { r });
+        if states.len() < 2 || !target.iter().any(|r| *r > 0.0) {
+            return Ok(None);
+        }
+        let filters = BandPass::new(newest.dim(), LEVELS)?;
+        let mut cascades: Vec<Cascade> =
+            states.iter().map(|s| filters.decompose(&filled_decibels(s))).collect::<Result<_, _>>()?;
+        let process = |level: usize| {
+            let lag = |steps: usize| {
+                cascades.get(steps).map(|earlier| correlation(&cascades[0].levels[level], &earlier.levels[level]))
+            };
+            let gamma_1 = lag(1).unwrap_or(1.0);
+            Ar2::from_correlations(gamma_1, lag(2).unwrap_or(gamma_1 * gamma_1))
+        };
+        let processes = (0..filters.levels()).into_par_iter().map(process).collect();
+        let before = cascades.swap_remove(1);
+        Ok(Some(Self { newest: cascades.swap_remove(0), before, processes, target }))
+    }
+
+    /// What is expected after `steps`, dB, at the place of the newest field; NaN where `newest` is unknown.
+    fn after(&self, steps: usize, newest: &Array2<f32>) -> Array2<f32> {
+        let mut expected = Array2::from_elem(newest.dim(), self.newest.means.iter().sum());
+        for (k, process) in self.processes.iter().enumerate() {
+            let (now, before) = process.weights_after(steps);
+            let std = self.newest.stds[k];
+            expected.scaled_add(std * now as f32, &self.newest.levels[k]);
+            expected.scaled_add(std * before as f32, &self.before.levels[k]);
+        }
+        expected.zip_mut_with(newest, |e, n| *e = if n.is_nan() { f32::NAN } else { *e });
+        expected
+    }
+}
