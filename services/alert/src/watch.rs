@@ -212,8 +212,11 @@ fn transition(
         operation: "change an alert state",
         reason: format!("the state is no JSON: {error}"),
     })?;
-    let post =
-        |news: News| NewPost { key: post_key(news.time, &place.id, news.kind), event: event(place, &news, credit) };
+    let post = |news: News| NewPost {
+        key: post_key(news.time, &place.id, news.kind),
+        event: event(place, &news, credit),
+        announced: true,
+    };
     Ok(AlertTransition { expected_revision, state, posts: news.map(post).into_iter().collect() })
 }
 
@@ -225,5 +228,7 @@ fn event(place: &Place, news: &News, credit: &str) -> RainEvent {
         about: news.about,
         rate_mm_h: news.rate_mm_h,
         text: words::text(&place.name, news, &place.zone, credit),
+        place_id: place.id.clone(),
+        ..RainEvent::default()
     }
 }

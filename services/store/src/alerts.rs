@@ -56,7 +56,22 @@ pub(crate) async fn outbox(State(app): State<App>, parameters: Parameters) -> Re
             return Err(problem.into());
         }
     };
-    Ok(Json(app.store.outbox(status, LONGEST_LIST).await?).into_response())
+    let posts = match (parameters.text("order"), status) {
+        (None | Some("oldest"), status) => app.store.outbox(status, LONGEST_LIST).await?,
+        (Some("newest"), None) => app.store.newest_posts(LONGEST_LIST).await?,
+        (Some("newest"), Some(_)) => {
+            let detail = "the newest posts are listed whatever their status";
+            return Err(Problem::bad_parameter("status", detail, "no status beside order=newest").into());
+        }
+        (Some(other), _) => {
+            return Err(Problem::bad_parameter("order", format!("order is {other:?}"), "oldest or newest").into());
+        }
+    };
+    Ok(Json(posts).into_response())
+}
+
+pub(crate) async fn post(State(app): State<App>, Path(key): Path<String>) -> Result<Response, Refusal> {
+    Ok(Json(app.store.outbox_post(&key).await?).into_response())
 }
 
 pub(crate) async fn record(

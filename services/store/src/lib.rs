@@ -77,7 +77,7 @@ fn router(app: App, health: &Health, config: &Config) -> Router {
         .route("/v1/events", get(events::stream))
         .route("/v1/alerts/states/{place}", get(alerts::state).put(alerts::transition))
         .route("/v1/alerts/outbox", get(alerts::outbox))
-        .route("/v1/alerts/outbox/{key}", axum::routing::put(alerts::record))
+        .route("/v1/alerts/outbox/{key}", get(alerts::post).put(alerts::record))
         .route("/v1/checkpoints/{*name}", get(checkpoints::get).put(checkpoints::put))
         .route("/v1/leases/{name}", get(leases::get).put(leases::change))
         .route("/v1/dead-letters", get(dead_letters::list).post(dead_letters::add))

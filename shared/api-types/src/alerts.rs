@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// What the alert service says of a watched place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RainEventKind {
     /// Rain is on its way.
+    #[default]
     Coming,
     /// It has begun.
     Begun,
@@ -19,7 +20,7 @@ pub enum RainEventKind {
 }
 
 /// A change at a watched place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RainEvent {
     /// Name of the place.
     pub place: String,
@@ -35,6 +36,21 @@ pub struct RainEvent {
     pub rate_mm_h: f32,
     /// One sentence for people.
     pub text: String,
+    /// What the picture of it shows, for those who do not see it; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub alt: String,
+    /// Language of the text (BCP 47); empty for English.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub language: String,
+    /// Id of the watched place; empty where it is about no watched place.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub place_id: String,
+    /// Middle of its picture where it is about no watched place: degrees north and east.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub centre: Option<[f64; 2]>,
+    /// Key of the first event of the same rain, which this one follows; null for the first itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
 }
 
 /// The state of one watched place with its revision, for compare-and-set.
@@ -65,10 +81,17 @@ pub struct AlertTransition {
 /// A post to be sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NewPost {
-    /// Idempotency key: place, event and the time that it is about.
+    /// Idempotency key: event, place, time, and the target that it goes to.
     pub key: String,
     /// What it tells.
     pub event: RainEvent,
+    /// Whether the log tells of its event. Of the posts of one event to several targets, only one does.
+    #[serde(default = "announced_unless_told")]
+    pub announced: bool,
+}
+
+fn announced_unless_told() -> bool {
+    true
 }
 
 /// Where a post stands.
@@ -94,7 +117,7 @@ pub struct OutboxPost {
     pub status: PostStatus,
     /// Tries so far.
     pub attempts: u32,
-    /// Why the last try failed, or where the post went.
+    /// Why the last try failed, or where the post went: what its target calls it (an id, a path).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// When it was put into the outbox.

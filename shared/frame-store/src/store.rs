@@ -162,7 +162,7 @@ pub trait FrameStore: Debug + Send + Sync {
     async fn alert_state(&self, place: &str) -> Result<AlertState, StoreError>;
 
     /// Changes the state of a place, puts posts into the outbox (one that is there under its key stays as it is) and
-    /// logs the event of each new post, in one step.
+    /// logs the event of each new post that is to be announced, in one step.
     ///
     /// # Errors
     /// [`StoreError::Stale`] where the stored revision is not the expected one; nothing has changed then.
@@ -178,6 +178,27 @@ pub trait FrameStore: Debug + Send + Sync {
     /// # Errors
     /// As any call.
     async fn outbox(&self, status: Option<PostStatus>, limit: usize) -> Result<Vec<OutboxPost>, StoreError>;
+
+    /// At most `limit` posts, newest first.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn newest_posts(&self, limit: usize) -> Result<Vec<OutboxPost>, StoreError> {
+        let mut posts = self.outbox(None, usize::MAX).await?;
+        posts.reverse();
+        posts.truncate(limit);
+        Ok(posts)
+    }
+
+    /// A post by its key.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn outbox_post(&self, key: &str) -> Result<OutboxPost, StoreError> {
+        let posts = self.outbox(None, usize::MAX).await?;
+        let post = posts.into_iter().find(|post| post.key == key);
+        post.ok_or_else(|| StoreError::NotFound { what: format!("post {key}") })
+    }
 
     /// Records what became of a try to send a post, and counts it. A post that was sent stays sent.
     ///

@@ -141,6 +141,14 @@ impl FrameStore for ThrottledStore {
         self.through(self.inner.outbox(status, limit)).await
     }
 
+    async fn newest_posts(&self, limit: usize) -> Result<Vec<OutboxPost>, StoreError> {
+        self.through(self.inner.newest_posts(limit)).await
+    }
+
+    async fn outbox_post(&self, key: &str) -> Result<OutboxPost, StoreError> {
+        self.through(self.inner.outbox_post(key)).await
+    }
+
     async fn record_outcome(&self, key: &str, outcome: &PostOutcome) -> Result<OutboxPost, StoreError> {
         self.through(self.inner.record_outcome(key, outcome)).await
     }

@@ -46,6 +46,24 @@ impl StoreClient {
         self.get_json(call.query_if("status", status)).await
     }
 
+    /// The posts of the outbox, newest first; as many as the store lists at once.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn newest_posts(&self) -> Result<Vec<OutboxPost>, ClientError> {
+        let call = self.call("list the newest posts", Method::GET, &["v1", "alerts", "outbox"]);
+        self.get_json(call.query_if("order", Some("newest"))).await
+    }
+
+    /// A post by its key.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`]; others as any call.
+    pub async fn outbox_post(&self, key: &str) -> Result<OutboxPost, ClientError> {
+        let call = self.call("read a post", Method::GET, &["v1", "alerts", "outbox", key]);
+        self.send(call).await?.success(|| format!("post {key}"))?.read_json()
+    }
+
     /// Records the outcome of a try to send a post, which counts as one attempt. A post that was sent stays sent.
     ///
     /// # Errors

@@ -13,13 +13,21 @@ fn start() -> Timestamp {
 async fn put_post(world: &World, time: Timestamp) -> String {
     let key = raincell_alert::post_key(time, PLACE, RainEventKind::Ended);
     let text = "Rain has ended at Harbour Town.".to_owned();
-    let event =
-        RainEvent { place: "Harbour Town".into(), kind: RainEventKind::Ended, time, about: time, rate_mm_h: 2.0, text };
+    let event = RainEvent {
+        place: "Harbour Town".into(),
+        place_id: PLACE.into(),
+        kind: RainEventKind::Ended,
+        time,
+        about: time,
+        rate_mm_h: 2.0,
+        text,
+        ..RainEvent::default()
+    };
     let stored = world.client.alert_state(PLACE).await.unwrap();
     let change = AlertTransition {
         expected_revision: stored.revision,
         state: serde_json::json!({ "phase": { "phase": "quiet", "candidate": null } }),
-        posts: vec![NewPost { key: key.clone(), event }],
+        posts: vec![NewPost { key: key.clone(), event, announced: true }],
     };
     world.client.transition(PLACE, &change).await.unwrap();
     key

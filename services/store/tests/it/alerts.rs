@@ -18,8 +18,9 @@ fn change(expected_revision: u64, state: Value, key: &str) -> AlertTransition {
         about: minute(20),
         rate_mm_h: 2.5,
         text: "Rain in 20 minutes.".into(),
+        ..RainEvent::default()
     };
-    AlertTransition { expected_revision, state, posts: vec![NewPost { key: key.into(), event }] }
+    AlertTransition { expected_revision, state, posts: vec![NewPost { key: key.into(), event, announced: true }] }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +54,11 @@ async fn the_outbox_remembers_what_became_of_each_post() {
     let post = client.record_outcome(key, &outcome(PostStatus::Sent)).await.unwrap();
     assert_eq!((post.status, post.attempts, post.detail.as_deref()), (PostStatus::Sent, 1, Some("posts/1.txt")));
     assert!(client.outbox(Some(PostStatus::Pending)).await.unwrap().is_empty());
-    assert_eq!(client.outbox(None).await.unwrap(), [post]);
+    assert_eq!(client.outbox(None).await.unwrap(), std::slice::from_ref(&post));
+    assert_eq!(client.newest_posts().await.unwrap(), std::slice::from_ref(&post));
+    assert_eq!(client.outbox_post(key).await.unwrap(), post);
+    let error = client.outbox_post("another").await.unwrap_err();
+    assert!(matches!(error, ClientError::NotFound { .. }), "{error}");
     let error = client.record_outcome("another", &outcome(PostStatus::Failed)).await.unwrap_err();
     assert!(matches!(error, ClientError::NotFound { .. }), "{error}");
 }

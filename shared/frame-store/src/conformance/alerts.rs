@@ -17,8 +17,9 @@ fn post(key: &str, minutes: i64) -> NewPost {
         about: minute(minutes + 20),
         rate_mm_h: 2.5,
         text: "Rain in 20 minutes.".into(),
+        ..RainEvent::default()
     };
-    NewPost { key: key.into(), event }
+    NewPost { key: key.into(), event, announced: true }
 }
 
 fn change(expected_revision: u64, state: Value, posts: &[&str]) -> AlertTransition {
@@ -81,6 +82,27 @@ pub async fn a_post_is_queued_once(store: Store) {
     let outbox = store.outbox(None, 10).await.unwrap();
     assert_eq!(outbox.iter().map(|p| p.status).collect::<Vec<_>>(), [PostStatus::Sent, PostStatus::Pending]);
     assert_eq!(store.events_after(0, 10).await.unwrap().len(), 2);
+}
+
+/// Posts of one event to several targets are one event to whoever listens.
+pub async fn only_announced_posts_are_logged(store: Store) {
+    let posts = vec![post("p1", 0), NewPost { announced: false, ..post("p1@x", 0) }];
+    let change = AlertTransition { expected_revision: 0, state: json!(1), posts };
+    store.transition("home", &change, minute(0)).await.unwrap();
+    assert_eq!(store.outbox(None, 10).await.unwrap().len(), 2);
+    assert_eq!(store.events_after(0, 10).await.unwrap().len(), 1);
+}
+
+/// One by its key, or those that came last.
+pub async fn posts_are_found_by_key_and_newest_first(store: Store) {
+    store.transition("home", &change(0, json!(1), &["p1", "p2"]), minute(0)).await.unwrap();
+    store.transition("home", &change(1, json!(2), &["p3"]), minute(5)).await.unwrap();
+    let sent = PostOutcome { status: PostStatus::Sent, detail: Some("1.txt".into()) };
+    let recorded = store.record_outcome("p2", &sent).await.unwrap();
+    assert_eq!(store.outbox_post("p2").await.unwrap(), recorded);
+    assert!(matches!(store.outbox_post("p4").await, Err(StoreError::NotFound { .. })));
+    let newest = store.newest_posts(2).await.unwrap();
+    assert_eq!(newest.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(), ["p3", "p2"]);
 }
 
 /// Of two senders, the one that failed does not undo what the other did.

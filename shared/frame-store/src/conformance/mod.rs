@@ -60,6 +60,8 @@ macro_rules! frame_store_conformance {
             a_stale_transition_changes_nothing,
             of_forty_rival_transitions_one_wins,
             a_post_is_queued_once,
+            only_announced_posts_are_logged,
+            posts_are_found_by_key_and_newest_first,
             outcomes_are_counted_and_sent_is_final,
             of_forty_rival_checkpoints_one_wins,
             a_lease_begins_free_and_is_taken_once,

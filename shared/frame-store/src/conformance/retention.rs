@@ -19,8 +19,9 @@ async fn fill(store: &Store) {
             about: minute(minutes),
             rate_mm_h: 1.0,
             text: "Over.".into(),
+            ..RainEvent::default()
         };
-        let post = NewPost { key: format!("post at {minutes}"), event };
+        let post = NewPost { key: format!("post at {minutes}"), event, announced: true };
         let change = AlertTransition { expected_revision: revision as u64, state: json!(null), posts: vec![post] };
         store.transition("home", &change, minute(minutes)).await.unwrap();
     }

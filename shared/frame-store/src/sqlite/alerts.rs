@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use raincell_api_types::alerts::{AlertState, AlertTransition, NewPost, OutboxPost, PostOutcome, PostStatus};
 use raincell_api_types::events::Event;
-use rusqlite::{Connection, Row};
+use rusqlite::{CachedStatement, Connection, Params, Row};
 
 use super::bodies::timestamp;
 use super::connections::Fault;
@@ -40,7 +40,7 @@ pub(super) fn transition(
         )?
         .execute((place, changed.revision as i64, to_json(&changed.state)?))?;
     for post in &transition.posts {
-        if enqueue(connection, post, now)? {
+        if enqueue(connection, post, now)? && post.announced {
             events::log(connection, &Event::Rain(post.event.clone()), now)?;
         }
     }
@@ -63,16 +63,41 @@ pub(super) fn outbox(
     status: Option<PostStatus>,
     limit: usize,
 ) -> Result<Vec<OutboxPost>, Fault> {
-    let mut statement = connection.prepare_cached(
+    let statement = connection.prepare_cached(
         "SELECT key, event, status, attempts, detail, created_at FROM outbox
          WHERE expired_at IS NULL AND (?1 IS NULL OR status = ?1) ORDER BY number LIMIT ?2",
     )?;
-    let mut rows = statement.query((status.map(status_name), limit.min(i64::MAX as usize) as i64))?;
+    read_posts(statement, (status.map(status_name), rows(limit)))
+}
+
+pub(super) fn newest(connection: &Connection, limit: usize) -> Result<Vec<OutboxPost>, Fault> {
+    let statement = connection.prepare_cached(
+        "SELECT key, event, status, attempts, detail, created_at FROM outbox
+         WHERE expired_at IS NULL ORDER BY number DESC LIMIT ?1",
+    )?;
+    read_posts(statement, [rows(limit)])
+}
+
+pub(super) fn post(connection: &Connection, key: &str) -> Result<OutboxPost, Fault> {
+    let statement = connection.prepare_cached(
+        "SELECT key, event, status, attempts, detail, created_at FROM outbox WHERE key = ?1 AND expired_at IS NULL",
+    )?;
+    let post = read_posts(statement, [key])?.pop();
+    post.ok_or_else(|| StoreError::NotFound { what: format!("post {key}") }.into())
+}
+
+fn read_posts(mut statement: CachedStatement<'_>, values: impl Params) -> Result<Vec<OutboxPost>, Fault> {
+    let mut rows = statement.query(values)?;
     let mut posts = Vec::new();
     while let Some(row) = rows.next()? {
         posts.push(read_post(row)?);
     }
     Ok(posts)
+}
+
+/// As SQLite counts.
+fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 pub(super) fn record(connection: &Connection, key: &str, outcome: &PostOutcome) -> Result<OutboxPost, Fault> {

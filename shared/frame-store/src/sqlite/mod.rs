@@ -197,6 +197,15 @@ impl FrameStore for SqliteStore {
         self.connections.read("list the outbox", move |c| alerts::outbox(c, status, limit)).await
     }
 
+    async fn newest_posts(&self, limit: usize) -> Result<Vec<OutboxPost>, StoreError> {
+        self.connections.read("list the newest posts", move |c| alerts::newest(c, limit)).await
+    }
+
+    async fn outbox_post(&self, key: &str) -> Result<OutboxPost, StoreError> {
+        let key = key.to_owned();
+        self.connections.read("read a post", move |c| alerts::post(c, &key)).await
+    }
+
     async fn record_outcome(&self, key: &str, outcome: &PostOutcome) -> Result<OutboxPost, StoreError> {
         let (key, outcome) = (key.to_owned(), outcome.clone());
         self.write("record a post", move |c| alerts::record(c, &key, &outcome)).await
