@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use jiff::civil;
 use jiff::tz::TimeZone;
 use raincell_service_runtime::ServiceConfig;
 use serde::Deserialize;
+use thiserror::Error;
 
+use crate::area::{Area, AreaError};
 use crate::length::weighted_length;
+use crate::machine::QuietHours;
 
 /// The longest name or credit, so that every text fits a post.
 const LONGEST_NAME: usize = 60;
@@ -56,15 +60,26 @@ pub struct PlaceConfig {
     /// Name in posts.
     pub name: String,
     /// Degrees north.
-    pub lat: f64,
+    #[serde(default)]
+    pub lat: Option<f64>,
     /// Degrees east.
-    pub lon: f64,
-    /// Rain within this distance counts, km.
+    #[serde(default)]
+    pub lon: Option<f64>,
+    /// Rain within this distance of the point counts, km.
     #[serde(default = "default_radius_km")]
     pub radius_km: f64,
+    /// Instead of a point: GeoJSON with a polygon, or the file that holds it.
+    #[serde(default)]
+    pub area: Option<String>,
     /// Rain begins at this rate, mm/h; it ends below half of it.
     #[serde(default = "default_threshold_mm_h")]
     pub threshold_mm_h: f32,
+    /// A nowcast counts where it gives rain at least this probability, 0–1, if it gives any.
+    #[serde(default = "default_min_probability")]
+    pub min_probability: f32,
+    /// Nothing is told in these hours of local time, as in `22:00-07:00`.
+    #[serde(default)]
+    pub quiet_hours: Option<String>,
     /// IANA time zone of the times in posts.
     #[serde(default = "default_time_zone")]
     pub time_zone: String,
@@ -88,6 +103,10 @@ fn default_threshold_mm_h() -> f32 {
     0.3
 }
 
+fn default_min_probability() -> f32 {
+    0.4
+}
+
 fn default_time_zone() -> String {
     "UTC".into()
 }
@@ -101,6 +120,30 @@ impl PlaceConfig {
     /// The time zone; UTC where the name means nothing (which [`ServiceConfig::problems`] reports).
     pub fn zone(&self) -> TimeZone {
         TimeZone::get(&self.time_zone).unwrap_or(TimeZone::UTC)
+    }
+
+    /// Where it is.
+    ///
+    /// # Errors
+    /// [`PlaceError`] when that is unclear, or its GeoJSON cannot be used.
+    pub fn area(&self) -> Result<Area, PlaceError> {
+        match (self.lat, self.lon, &self.area) {
+            (Some(lat), Some(lon), None) => Ok(Area::circle(lat, lon, self.radius_km)),
+            (None, None, Some(area)) => Ok(Area::from_geojson(area)?),
+            _ => Err(PlaceError::NoArea),
+        }
+    }
+
+    /// The quiet hours; `None` for none.
+    ///
+    /// # Errors
+    /// [`PlaceError`] when they cannot be read.
+    pub fn quiet(&self) -> Result<Option<QuietHours>, PlaceError> {
+        let Some(text) = &self.quiet_hours else { return Ok(None) };
+        let time = |text: &str| civil::Time::strptime("%H:%M", text.trim()).ok();
+        let hours = text.split_once('-').and_then(|(from, until)| Some((time(from)?, time(until)?)));
+        let (from, until) = hours.ok_or_else(|| PlaceError::QuietHours { found: text.clone() })?;
+        Ok(Some(QuietHours { from, until, zone: self.zone() }))
     }
 
     fn problems(&self) -> Vec<String> {
@@ -120,9 +163,14 @@ impl PlaceConfig {
             !id.is_empty() && id.len() <= 64 && id.chars().all(plain),
             format!("id is `{id}`, expected 1 to 64 lower-case letters, digits and hyphens"),
         );
-        let (lat, lon, radius) = (self.lat, self.lon, self.radius_km);
+        let (lat, lon, radius) = (self.lat.unwrap_or(0.0), self.lon.unwrap_or(0.0), self.radius_km);
         check((-90.0..=90.0).contains(&lat), format!("lat is {lat}, expected -90 to 90"));
         check((-180.0..=180.0).contains(&lon), format!("lon is {lon}, expected -180 to 180"));
+        for problem in [self.area().err(), self.quiet().err()].into_iter().flatten() {
+            check(false, problem.to_string());
+        }
+        let least = self.min_probability;
+        check((0.0..=1.0).contains(&least), format!("min_probability is {least}, expected 0 to 1"));
         check((0.1..=100.0).contains(&radius), format!("radius_km is {radius}, expected 0.1 to 100"));
         let threshold = self.threshold_mm_h;
         check((0.1..=100.0).contains(&threshold), format!("threshold_mm_h is {threshold}, expected 0.1 to 100"));
@@ -133,6 +181,23 @@ impl PlaceConfig {
         );
         problems
     }
+}
+
+/// What is wrong with a place.
+#[derive(Debug, Error)]
+pub enum PlaceError {
+    /// Neither a point nor an area, or both.
+    #[error("expected either lat and lon, or area")]
+    NoArea,
+    /// The area cannot be used.
+    #[error(transparent)]
+    Area(#[from] AreaError),
+    /// The quiet hours cannot be read.
+    #[error("quiet_hours is `{found}`, expected hours such as 22:00-07:00")]
+    QuietHours {
+        /// As configured.
+        found: String,
+    },
 }
 
 impl ServiceConfig for Config {
@@ -191,14 +256,39 @@ mod tests {
     }
 
     #[test]
+    fn a_place_may_be_an_area_and_have_quiet_hours() {
+        let text = "[[alert.places]]\nname = 'Delta'\nquiet_hours = '22:30-06:00'\ntime_zone = 'Europe/Amsterdam'\n\
+            area = '{\"type\":\"Polygon\",\"coordinates\":[[[4,52],[5,52],[5,53],[4,52]]]}'\n";
+        let config: Config = load_with(None, text).unwrap();
+        let place = &config.places[0];
+        assert!((place.area().unwrap().lat_deg - 52.333).abs() < 0.01);
+        let quiet = place.quiet().unwrap().unwrap();
+        assert!(quiet.contain("2026-07-01T20:30:00Z".parse().unwrap()), "22:30 in Amsterdam");
+        assert!(!quiet.contain("2026-07-01T04:00:00Z".parse().unwrap()), "06:00 in Amsterdam");
+    }
+
+    #[test]
     fn every_problem_is_listed_at_once() {
         let text = "[alert]\nhorizon_min = 1\nstore_url = 'x'\ndry_run = false\n\
             [[alert.places]]\nname = 'A'\nlat = 100\nlon = 8.5\ntime_zone = 'Mars/Base'\n\
-            [[alert.places]]\nname = 'B'\nid = 'a'\nlat = 1\nlon = 8.5\nradius_km = -1\nthreshold_mm_h = nan\n";
+            [[alert.places]]\nname = 'B'\nid = 'a'\nlat = 1\nlon = 8.5\nradius_km = -1\nthreshold_mm_h = nan\n\
+            [[alert.places]]\nname = 'C'\nlat = 1\nlon = 2\narea = 'c.geojson'\nquiet_hours = 'night'\nmin_probability = 40\n\
+            [[alert.places]]\nname = 'D'\narea = 'no/such.geojson'\n";
         let message = load_with::<Config>(None, text).unwrap_err().to_string();
-        for part in
-            ["horizon_min", "store_url", "dry_run", "lat is 100", "Mars/Base", "used twice", "radius_km", "threshold"]
-        {
+        for part in [
+            "horizon_min",
+            "store_url",
+            "dry_run",
+            "lat is 100",
+            "Mars/Base",
+            "used twice",
+            "radius_km",
+            "threshold",
+            "either lat",
+            "no/such",
+            "night",
+            "min_probability is 40",
+        ] {
             assert!(message.contains(part), "{part} is missing in {message}");
         }
     }

@@ -7,6 +7,7 @@
 //!
 //! What it does not do: forecast, decide what is rain in a raw scan, or post to anything but files in this version.
 
+pub mod area;
 pub mod config;
 pub mod length;
 pub mod machine;
@@ -67,7 +68,7 @@ fn start_watching(
     health: &Health,
 ) -> anyhow::Result<()> {
     let client = StoreClient::new(&config.store_url, &config.store_token)?;
-    let places = Arc::new(places::places(&config));
+    let places = Arc::new(places::places(&config)?);
     let poster = Arc::new(DryRunPoster::new(&config.posts_folder));
     let config = Arc::new(config);
     let wake = Arc::new(Notify::new());

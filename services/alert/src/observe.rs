@@ -1,7 +1,8 @@
 //! What a rain field says of a watched place.
 
-use raincell_model::{GeoReference, Grid, GridError, NowcastRun, RainField};
+use raincell_model::{Grid, GridError, NowcastRun, RainField};
 
+use crate::area::{Area, distance_km};
 use crate::machine::{Outlook, PlaceRain};
 
 /// The share of the area that must reach a rate for the place to count as having it: a single noisy cell is no rain.
@@ -10,17 +11,17 @@ const REACHED_SHARE: f64 = 0.1;
 /// The least share of the area that must be observed; below, the place counts as unknown.
 const OBSERVED_SHARE: f64 = 0.5;
 
-/// The cells of one grid within the radius of one place.
+/// The cells of one grid within the area of one place.
 #[derive(Clone, Debug)]
 pub struct PlaceCells {
     fingerprint: u64,
     /// (row, column) of the cells on the grid.
     cells: Vec<(usize, usize)>,
-    /// Cells within the radius, on the grid or off it.
+    /// Cells within the area, on the grid or off it.
     total: usize,
 }
 
-/// The rain within the radius of a place in one field.
+/// The rain within the area of a place in one field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reading {
     /// The rate that a tenth of the area reaches, mm/h; `None` where less than half of the area was observed.
@@ -34,38 +35,44 @@ pub struct Reading {
 }
 
 impl PlaceCells {
-    /// The cells whose centre lies within `radius_km` of a place, and the one that holds it. `None` off the grid.
+    /// The cells of a circle.
+    ///
+    /// # Errors
+    /// As [`PlaceCells::of`].
+    pub fn new(grid: &Grid, lat_deg: f64, lon_deg: f64, radius_km: f64) -> Result<Option<Self>, GridError> {
+        Self::of(grid, &Area::circle(lat_deg, lon_deg, radius_km))
+    }
+
+    /// The cells whose centre lies in an area, and the one that holds its middle where that is in the area. `None` off
+    /// the grid.
     ///
     /// # Errors
     /// [`GridError`] when the projection of the grid cannot be used.
-    pub fn new(grid: &Grid, lat_deg: f64, lon_deg: f64, radius_km: f64) -> Result<Option<Self>, GridError> {
+    pub fn of(grid: &Grid, area: &Area) -> Result<Option<Self>, GridError> {
         let reference = grid.georeference()?;
-        let (Some(home), Some((row, column))) =
-            (reference.index_of(lat_deg, lon_deg), reference.cell_of(lat_deg, lon_deg))
-        else {
-            return Ok(None);
-        };
-        let here = (lat_deg, lon_deg);
+        let here = (area.lat_deg, area.lon_deg);
+        let Some((row, column)) = reference.cell_of(here.0, here.1) else { return Ok(None) };
+        let home = Some((row.floor() as i64, column.floor() as i64)).filter(|_| area.contains(here.0, here.1));
         // How large a cell is where the place lies; projections stretch, so that the middle of the grid may differ.
         let size_km = |rows: f64, columns: f64| {
             let there = reference.lat_lon_of(row + rows, column + columns);
             there.map_or(grid.cell_km(), |there| distance_km(here, there)).max(1e-3)
         };
-        let reach = |cell_km: f64| (radius_km / cell_km * 1.1).ceil().min(2000.0) as i64 + 1;
+        let reach = |cell_km: f64| (area.radius_km / cell_km * 1.1).ceil().min(2000.0) as i64 + 1;
         let (rows, columns) = (reach(size_km(1.0, 0.0)), reach(size_km(0.0, 1.0)));
         let (mut cells, mut total) = (Vec::new(), 0);
-        for r in home.0 as i64 - rows..=home.0 as i64 + rows {
-            for c in home.1 as i64 - columns..=home.1 as i64 + columns {
-                let index = usize::try_from(r).ok().zip(usize::try_from(c).ok());
-                let index = index.filter(|&(r, c)| r < grid.height && c < grid.width);
-                if index != Some(home) && !within(&reference, (r, c), here, radius_km) {
+        for r in row.floor() as i64 - rows..=row.floor() as i64 + rows {
+            for c in column.floor() as i64 - columns..=column.floor() as i64 + columns {
+                let centre = reference.lat_lon_of(r as f64 + 0.5, c as f64 + 0.5);
+                if home != Some((r, c)) && !centre.is_some_and(|(lat, lon)| area.contains(lat, lon)) {
                     continue;
                 }
                 total += 1;
-                cells.extend(index);
+                let index = usize::try_from(r).ok().zip(usize::try_from(c).ok());
+                cells.extend(index.filter(|&(r, c)| r < grid.height && c < grid.width));
             }
         }
-        Ok(Some(Self { fingerprint: grid.fingerprint(), cells, total }))
+        Ok((!cells.is_empty()).then(|| Self { fingerprint: grid.fingerprint(), cells, total }))
     }
 
     /// True when these are cells of `grid`.
@@ -97,21 +104,8 @@ impl PlaceCells {
 
     /// The rain here at the time of a field.
     pub fn rain(&self, field: &RainField) -> PlaceRain {
-        PlaceRain { time: field.valid_time, rate_mm_h: self.read(field).rate_mm_h }
+        PlaceRain { time: field.valid_time, rate_mm_h: self.read(field).rate_mm_h, probability: None }
     }
-}
-
-fn within(reference: &GeoReference, cell: (i64, i64), here: (f64, f64), radius_km: f64) -> bool {
-    let centre = reference.lat_lon_of(cell.0 as f64 + 0.5, cell.1 as f64 + 0.5);
-    centre.is_some_and(|centre| distance_km(here, centre) <= radius_km)
-}
-
-/// Great-circle distance of two (latitude, longitude) in degrees, km.
-fn distance_km(a: (f64, f64), b: (f64, f64)) -> f64 {
-    let (lat_a, lat_b) = (a.0.to_radians(), b.0.to_radians());
-    let (half_lat, half_lon) = ((lat_b - lat_a) / 2.0, (b.1 - a.1).to_radians() / 2.0);
-    let haversine = half_lat.sin().powi(2) + lat_a.cos() * lat_b.cos() * half_lon.sin().powi(2);
-    2.0 * 6371.0 * haversine.sqrt().clamp(0.0, 1.0).asin()
 }
 
 #[cfg(test)]
@@ -175,6 +169,22 @@ mod tests {
         assert_eq!(reading.rate_mm_h, None);
         assert_eq!((reading.max_mm_h, reading.mean_mm_h), (Some(9.0), Some(9.0)));
         assert!(PlaceCells::new(&grid, 60.0, 4.0, 3.0).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_cells_of_a_polygon_are_those_inside_it() {
+        let grid = Grid::around_radar(52.0, 4.0, 50.0, 1.0);
+        let text = r#"{"type":"Polygon","coordinates":[[[3.9,51.9],[4.1,51.9],[4.1,52.1],[3.9,51.9]]]}"#;
+        let cells = PlaceCells::of(&grid, &Area::from_geojson(text).unwrap()).unwrap().unwrap();
+        // Half of 13.7 km × 22.2 km.
+        assert!((145..160).contains(&cells.total), "{}", cells.total);
+        let south_east = field(&grid, |r, c| if r > 50 && c > 50 { 3.0 } else { 0.0 });
+        assert_eq!(cells.read(&south_east).rate_mm_h, Some(3.0));
+        let north_west = field(&grid, |r, c| if r < 49 && c < 49 { 3.0 } else { 0.0 });
+        assert_eq!(cells.read(&north_west).rate_mm_h, Some(0.0));
+        let tiny = r#"{"type":"Polygon","coordinates":[[[4.0001,52.0001],[4.0002,52.0001],[4.0002,52.0002],[4.0001,52.0001]]]}"#;
+        let cells = PlaceCells::of(&grid, &Area::from_geojson(tiny).unwrap()).unwrap().unwrap();
+        assert_eq!(cells.total, 1, "never smaller than a cell");
     }
 
     #[test]

@@ -180,17 +180,16 @@ mod tests {
     }
 
     fn order(past: Vec<RainField>, forecast: Vec<RainField>) -> PictureOrder {
-        let rules =
-            Rules { threshold_mm_h: 0.3, horizon: REACH, re_arm: REACH, agreeing_nowcasts: 1, stale_after: REACH };
         let place = Place {
             id: "harbour-town".into(),
             name: "Harbour Town".into(),
             lat_deg: 51.98,
             lon_deg: 4.13,
             radius_km: 2.0,
+            area: crate::area::Area::circle(51.98, 4.13, 2.0),
             zone: TimeZone::UTC,
             zone_name: "Europe/Amsterdam".into(),
-            rules,
+            rules: Rules::default(),
         };
         let (title, credit) = ("Rain around Harbour Town".into(), "Radar: demo".into());
         PictureOrder { past, forecast, title, credit, place }

@@ -4,6 +4,8 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use crate::Config;
+use crate::area::Area;
+use crate::config::{PlaceConfig, PlaceError};
 use crate::machine::Rules;
 
 /// A watched place.
@@ -13,12 +15,14 @@ pub(crate) struct Place {
     pub id: String,
     /// In posts.
     pub name: String,
-    /// Degrees north.
+    /// Its middle, degrees north.
     pub lat_deg: f64,
-    /// Degrees east.
+    /// Its middle, degrees east.
     pub lon_deg: f64,
-    /// Rain within this distance counts, km.
+    /// All of it lies within this distance of its middle, km.
     pub radius_km: f64,
+    /// Rain in here counts.
+    pub area: Area,
     /// Of the times in posts.
     pub zone: TimeZone,
     /// Its IANA name.
@@ -28,24 +32,34 @@ pub(crate) struct Place {
 }
 
 /// All places of a config.
-pub(crate) fn places(config: &Config) -> Vec<Place> {
+///
+/// # Errors
+/// [`PlaceError`] when the area or the quiet hours of a place cannot be used (its file may have changed since the config
+/// was checked).
+pub(crate) fn places(config: &Config) -> Result<Vec<Place>, PlaceError> {
+    config.places.iter().map(|place| of_config(place, config)).collect()
+}
+
+fn of_config(place: &PlaceConfig, config: &Config) -> Result<Place, PlaceError> {
     let minutes = |count: u32| SignedDuration::from_mins(i64::from(count));
-    let rules = |threshold_mm_h| Rules {
-        threshold_mm_h,
-        horizon: minutes(config.horizon_min),
-        re_arm: minutes(config.re_arm_min),
-        agreeing_nowcasts: config.agreeing_nowcasts,
-        stale_after: minutes(config.give_up_after_min),
-    };
-    let place = |place: &crate::config::PlaceConfig| Place {
+    let area = place.area()?;
+    Ok(Place {
         id: place.slug(),
         name: place.name.clone(),
-        lat_deg: place.lat,
-        lon_deg: place.lon,
-        radius_km: place.radius_km,
+        lat_deg: area.lat_deg,
+        lon_deg: area.lon_deg,
+        radius_km: area.radius_km,
+        area,
         zone: place.zone(),
         zone_name: place.time_zone.clone(),
-        rules: rules(place.threshold_mm_h),
-    };
-    config.places.iter().map(place).collect()
+        rules: Rules {
+            threshold_mm_h: place.threshold_mm_h,
+            horizon: minutes(config.horizon_min),
+            re_arm: minutes(config.re_arm_min),
+            agreeing_nowcasts: config.agreeing_nowcasts,
+            stale_after: minutes(config.give_up_after_min),
+            min_probability: place.min_probability,
+            quiet: place.quiet()?,
+        },
+    })
 }

@@ -144,9 +144,7 @@ impl Cells {
         if known && self.0.iter().any(Option::is_some) {
             return;
         }
-        let find = |place: &Place| -> Result<Option<PlaceCells>, GridError> {
-            PlaceCells::new(grid, place.lat_deg, place.lon_deg, place.radius_km)
-        };
+        let find = |place: &Place| -> Result<Option<PlaceCells>, GridError> { PlaceCells::of(grid, &place.area) };
         self.0 = places
             .iter()
             .map(|place| {

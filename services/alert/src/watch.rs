@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, pin_mut};
 use jiff::SignedDuration;
-use raincell_api_types::alerts::{AlertState, AlertTransition, NewPost, RainEvent};
+use raincell_api_types::alerts::{AlertState, AlertTransition, EventFacts, NewPost, RainEvent};
 use raincell_api_types::events::Event;
 use raincell_api_types::health::Condition;
 use raincell_service_runtime::{Health, Runtime, clock};
@@ -229,6 +229,21 @@ fn event(place: &Place, news: &News, credit: &str) -> RainEvent {
         rate_mm_h: news.rate_mm_h,
         text: words::text(&place.name, news, &place.zone, credit),
         place_id: place.id.clone(),
+        thread: news.follows.map(|first| post_key(first.time, &place.id, first.kind)),
+        facts: Some(Box::new(facts(place, news, credit))),
         ..RainEvent::default()
+    }
+}
+
+fn facts(place: &Place, news: &News, credit: &str) -> EventFacts {
+    let (earliest, latest) = news.window.unzip();
+    EventFacts {
+        time_zone: place.zone_name.clone(),
+        credit: credit.to_owned(),
+        earliest,
+        latest,
+        until: news.until,
+        probability: news.probability,
+        motion: None,
     }
 }

@@ -25,8 +25,15 @@ pub fn kind_name(kind: RainEventKind) -> &'static str {
     match kind {
         RainEventKind::Coming => "coming",
         RainEventKind::Begun => "begun",
+        RainEventKind::Intensifying => "intensifying",
+        RainEventKind::Ending => "ending",
         RainEventKind::Ended => "ended",
         RainEventKind::FalseAlarm => "false-alarm",
+        RainEventKind::HeavyRain => "heavy-rain",
+        RainEventKind::HeavyRainOver => "heavy-rain-over",
+        RainEventKind::Outlook => "outlook",
+        RainEventKind::Digest => "digest",
+        RainEventKind::Score => "score",
     }
 }
 
@@ -42,9 +49,12 @@ pub fn text(place: &str, news: &News, zone: &TimeZone, credit: &str) -> String {
         RainEventKind::Ended => {
             format!("Rain has ended at {place} about {about}. Strongest: {}.", rate(news.rate_mm_h))
         }
+        RainEventKind::Intensifying => format!("Rain is getting stronger at {place}: {rain}{until}."),
+        RainEventKind::Ending => format!("Rain at {place} is about to end, about {about}."),
         RainEventKind::FalseAlarm => {
             format!("All clear for {place}: the rain expected about {about} did not come.")
         }
+        _ => String::new(),
     };
     let credited = format!("{body} {credit}");
     if credit.is_empty() || weighted_length(&credited) > LONGEST_POST { body } else { credited }
@@ -81,6 +91,9 @@ mod tests {
             about: time("2026-07-01T12:35:00Z"),
             rate_mm_h: 12.3,
             until: Some(time("2026-07-01T13:10:00Z")),
+            window: None,
+            probability: None,
+            follows: None,
         }
     }
 

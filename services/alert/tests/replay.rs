@@ -87,6 +87,7 @@ fn warnings_of_a_real_event_come_true_in_time() {
         re_arm: minutes(30),
         agreeing_nowcasts: 2,
         stale_after: minutes(20),
+        ..Rules::default()
     };
     let zone = TimeZone::get("Europe/Zurich").unwrap();
     let (mut hits, mut errors, mut false_alarms, mut unwarned) = (0, Vec::new(), 0, 0);

@@ -13,10 +13,24 @@ pub enum RainEventKind {
     Coming,
     /// It has begun.
     Begun,
+    /// It has become stronger than was said.
+    Intensifying,
+    /// Its end is near.
+    Ending,
     /// It has ended.
     Ended,
     /// The warned rain did not come.
     FalseAlarm,
+    /// A cell of heavy rain, anywhere in the domain.
+    HeavyRain,
+    /// It has weakened, or left the domain.
+    HeavyRainOver,
+    /// What the next hours bring at a place, told on a schedule.
+    Outlook,
+    /// Where it rains now, told on a schedule.
+    Digest,
+    /// How right the warnings were, told on a schedule.
+    Score,
 }
 
 /// A change at a watched place.
@@ -34,7 +48,7 @@ pub struct RainEvent {
     pub about: Timestamp,
     /// Strongest rate expected or seen, mm/h.
     pub rate_mm_h: f32,
-    /// One sentence for people.
+    /// What it says, whole: for X, in the language of the place, without a countdown.
     pub text: String,
     /// What the picture of it shows, for those who do not see it; empty for none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -51,6 +65,77 @@ pub struct RainEvent {
     /// Key of the first event of the same rain, which this one follows; null for the first itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
+    /// What the text is made of; `None` in posts that older versions stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Box<EventFacts>>,
+}
+
+/// What the text of a post is made of, so that it can be written again for the length of each target and for the moment
+/// of sending.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct EventFacts {
+    /// IANA time zone of the times in the text.
+    pub time_zone: String,
+    /// Credit of the data; empty for none.
+    pub credit: String,
+    /// Earliest start that is likely.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub earliest: Option<Timestamp>,
+    /// Latest start that is likely.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub latest: Option<Timestamp>,
+    /// When the rain is expected to end.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub until: Option<Timestamp>,
+    /// Probability of the rain, 0–1, where the nowcast gives one.
+    pub probability: Option<f32>,
+    /// Where the rain moves to, degrees clockwise from north, and how fast, km/h.
+    pub motion: Option<EventMotion>,
+}
+
+/// How the rain of an event moves.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EventMotion {
+    /// Degrees clockwise from north.
+    pub towards_deg: f32,
+    /// km/h.
+    pub speed_km_h: f32,
+}
+
+/// How right the warnings of the past weeks were: each is verified against what the radar then saw at its place.
+///
+/// Scores after Wilks, Statistical Methods in the Atmospheric Sciences, 8.2: a hit is a warned rain that came, a miss one
+/// that came unwarned, a false alarm one that was warned of and did not come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct AlertSkill {
+    /// Warnings and rains counted from then on.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub since: Option<Timestamp>,
+    /// Time of the newest news that were counted.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub until: Option<Timestamp>,
+    /// Warned rains that came.
+    pub hits: u32,
+    /// Rains that came unwarned.
+    pub misses: u32,
+    /// Warnings that no rain followed.
+    pub false_alarms: u32,
+    /// Warnings whose outcome is not known yet, or never will be (the radar did not see).
+    pub open: u32,
+    /// Probability of detection, hits ÷ (hits + misses); null before the first rain.
+    pub pod: Option<f64>,
+    /// False alarm ratio, false alarms ÷ (hits + false alarms); null before the first warning.
+    pub far: Option<f64>,
+    /// Critical success index, hits ÷ (hits + misses + false alarms).
+    pub csi: Option<f64>,
+    /// Median time from warning to rain, minutes.
+    pub lead_time_min: Option<f64>,
+    /// Median distance of the announced start from the start, minutes.
+    pub start_error_min: Option<f64>,
+    /// Median of start minus announced start, minutes: positive when rain comes later than announced.
+    pub start_bias_min: Option<f64>,
 }
 
 /// The state of one watched place with its revision, for compare-and-set.
