@@ -68,6 +68,8 @@ fn start_watching(
     health: &Health,
 ) -> anyhow::Result<()> {
     let client = StoreClient::new(&config.store_url, &config.store_token)?;
+    let circuit = client.clone();
+    health.observe("store_circuit", move || circuit.circuit_health());
     let places = Arc::new(places::places(&config)?);
     let poster = Arc::new(DryRunPoster::new(&config.posts_folder));
     let config = Arc::new(config);

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::events::SequencedEvent;
 use raincell_service_runtime::{Problem, SharedClock};
+use raincell_store_client::StoreClient;
 use tokio::sync::broadcast;
 
 use crate::config::Config;
@@ -16,6 +17,9 @@ use crate::tile_cache::TileCache;
 
 /// Events that a slow listener may lag behind before it loses some.
 const EVENT_BACKLOG: usize = 256;
+
+/// Radars send a frame every five minutes, most of them.
+const STALE_AFTER_CUT_OFF: SignedDuration = SignedDuration::from_mins(5);
 
 /// The state of the service; cheap to clone.
 #[derive(Clone)]
@@ -28,19 +32,21 @@ struct Inner {
     memory: Memory,
     tiles: TileCache,
     events: broadcast::Sender<SequencedEvent>,
+    store: StoreClient,
 }
 
 impl App {
-    /// With an empty memory.
+    /// With an empty memory, to be filled from `store`.
     ///
     /// # Errors
     /// When the time zone of the config is not known.
-    pub fn new(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
+    pub fn new(config: Config, clock: SharedClock, store: &StoreClient) -> anyhow::Result<Self> {
         Ok(Self(Arc::new(Inner {
             zone: TimeZone::get(&config.time_zone)?,
             memory: Memory::new(SignedDuration::from_mins(config.history_minutes)),
             tiles: TileCache::new(config.tile_cache_mb),
             events: broadcast::Sender::new(EVENT_BACKLOG),
+            store: store.clone(),
             config,
             clock,
         })))
@@ -49,6 +55,13 @@ impl App {
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// The age from which on data are old. Sooner while the store cannot be asked: a frame that is due by then, nobody
+    /// here would know of.
+    pub fn stale_after(&self) -> SignedDuration {
+        let configured = self.config().stale_after();
+        if self.0.store.is_cut_off() { configured.min(STALE_AFTER_CUT_OFF) } else { configured }
     }
 
     /// The time that the service lives by.
@@ -113,7 +126,7 @@ impl App {
     /// Age of the newest frame of a source in seconds, and whether that is too old.
     pub fn age(&self, view: &SourceView) -> (Option<i64>, bool) {
         let now = self.now();
-        (view.age_s(now), view.is_stale(now, self.config().stale_after()))
+        (view.age_s(now), view.is_stale(now, self.stale_after()))
     }
 
     /// What clients call this service, without a slash at its end.

@@ -220,7 +220,7 @@ impl Feed {
 
     fn note_data_age(&self) {
         let now = self.runtime.clock.now();
-        let stale_after = self.app.config().stale_after();
+        let stale_after = self.app.stale_after();
         let mut worst = Condition::Ok;
         let mut details = Vec::new();
         for view in self.app.memory().sources() {

@@ -30,7 +30,9 @@ pub use config::Config;
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let health = Health::new("api");
     let store = StoreClient::new(&config.store_url, &config.store_token)?;
-    let app = app::App::new(config, runtime.clock.clone())?;
+    let circuit = store.clone();
+    health.observe("store_circuit", move || circuit.circuit_health());
+    let app = app::App::new(config, runtime.clock.clone(), &store)?;
     let limit = http::limit::ClientLimit::new(app.config());
     if let Some(limit) = limit.clone() {
         tokio::spawn(limit.forget_idle(runtime.shutdown.clone()));

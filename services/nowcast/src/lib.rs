@@ -29,6 +29,8 @@ use worker::Worker;
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let health = Health::new("nowcast");
     let store = StoreClient::new(&config.store_url, &config.store_token)?;
+    let circuit = store.clone();
+    health.observe("store_circuit", move || circuit.circuit_health());
     let latest = Latest::default();
     let router = health.routes().merge(latest.routes());
     let fallback = config.fallback_cron.clone();

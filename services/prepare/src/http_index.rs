@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use glob::Pattern;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::{Client, StatusCode, Url};
+use raincell_http_client::{Client, Request, RetryPolicy};
+use reqwest::{Method, StatusCode, Url};
 
 use crate::config::SourceConfig;
 use crate::dead_letters;
@@ -16,8 +17,15 @@ use crate::place::{Listing, Place};
 
 /// How long it may be silent in the middle of an answer.
 const SILENCE: Duration = Duration::from_secs(15);
-/// How long one file may take in all.
-const TIMEOUT: Duration = Duration::from_secs(300);
+/// How long one file may take.
+const CALLS: RetryPolicy = RetryPolicy {
+    attempt_timeout: Duration::from_secs(300),
+    deadline: Duration::from_secs(310),
+    first_pause: Duration::from_millis(500),
+    longest_pause: Duration::from_secs(2),
+};
+/// How often a file is asked for before the next look, which asks again anyway.
+const TRIES: u32 = 3;
 /// A listing is not larger than this.
 const LARGEST_LISTING: usize = 32 << 20;
 /// A raw file is not larger than this.
@@ -71,7 +79,9 @@ impl HttpIndex {
     /// # Errors
     /// When the pattern is none or the HTTP client cannot be made.
     pub fn new(source: &SourceConfig) -> anyhow::Result<Self> {
-        let client = raincell_http_client::builder().read_timeout(SILENCE).timeout(TIMEOUT).build()?;
+        let http = raincell_http_client::builder().read_timeout(SILENCE).build()?;
+        let address = Url::parse(&Url::parse(&source.url)?.origin().ascii_serialization())?;
+        let client = Client::new("index", vec![address], http).with_policy(CALLS).with_tries(TRIES);
         Ok(Self {
             source: source.name.clone(),
             url: source.url.clone(),
@@ -95,7 +105,7 @@ impl HttpIndex {
     /// What the server has there; `None` for 404 and 410.
     async fn get(&self, url: Url, largest: usize) -> anyhow::Result<Option<Vec<u8>>> {
         let began = Instant::now();
-        let outcome = self.try_get(url.clone(), largest).await;
+        let outcome = self.try_get(&url, largest).await;
         let label = match &outcome {
             Ok(Some(_)) => "ok",
             Ok(None) => "gone",
@@ -108,21 +118,14 @@ impl HttpIndex {
         outcome.with_context(|| format!("cannot get {url}"))
     }
 
-    async fn try_get(&self, url: Url, largest: usize) -> anyhow::Result<Option<Vec<u8>>> {
-        let mut response = self.client.get(url).send().await?;
-        match response.status() {
-            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
-            status if status.is_success() => {}
+    async fn try_get(&self, url: &Url, largest: usize) -> anyhow::Result<Option<Vec<u8>>> {
+        let request = Request::to_path_of("fetch a file", Method::GET, url).largest_answer(largest);
+        let answer = self.client.send(&request).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
+            status if status.is_success() => Ok(Some(answer.body.into())),
             status => bail!("the server answers {status}"),
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > largest {
-                bail!("it is larger than {} MiB", largest >> 20);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Some(body))
     }
 
     /// Where a file of a listing is.

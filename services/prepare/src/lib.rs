@@ -38,6 +38,8 @@ const RETRY: Duration = Duration::from_secs(2);
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let health = Health::new("prepare");
     let store = StoreClient::new(&config.store_url, &config.store_token)?;
+    let circuit = store.clone();
+    health.observe("store_circuit", move || circuit.circuit_health());
     let mut watches = tokio::task::JoinSet::new();
     for source in config.sources.into_iter().filter(|s| s.enabled) {
         let (store, runtime, health) = (store.clone(), runtime.clone(), health.clone());

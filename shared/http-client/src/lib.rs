@@ -1,9 +1,35 @@
 //! The way out of a service: HTTP clients that speak TLS and have their time-outs.
+//!
+//! - [`builder`] makes a plain client, for what streams or signs its own requests.
+//! - [`Client`] is the resilient one: a deadline for the whole call, tries with growing, jittered pauses within it, one
+//!   circuit breaker an address, several addresses of one service (it fails over, and hedges slow reads), a limit on
+//!   what is read, and metrics for each of these (`raincell_http_client_…`).
+//!
+//! What it will not do: know what a service answers, or decide whether a request may be sent twice. Whoever sends one
+//! through [`Client::send`] says with that that a second time does no harm; [`Answer::attempt`] tells whether there
+//! was one.
 
 use std::sync::Once;
 use std::time::Duration;
 
 pub use reqwest;
+
+mod address;
+mod breaker;
+mod client;
+mod error;
+mod hedge;
+mod metering;
+mod policy;
+mod request;
+pub mod time;
+
+pub use address::{AddressError, parse_addresses};
+pub use breaker::{BreakerSettings, Circuit};
+pub use client::{AddressCircuit, Client};
+pub use error::{CallError, chain};
+pub use policy::{Pauses, RetryPolicy};
+pub use request::{Answer, Request};
 
 /// How long a connection may take to be made.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

@@ -3,6 +3,7 @@
 use raincell_api_types::frames::Checkpoint;
 use reqwest::{Method, StatusCode};
 
+use crate::transport::{JsonBody, StoreAnswer};
 use crate::{ClientError, StoreClient};
 
 impl StoreClient {

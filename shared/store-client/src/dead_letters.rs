@@ -3,6 +3,7 @@
 use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState, NewDeadLetter, Replay};
 use reqwest::Method;
 
+use crate::transport::{JsonBody, StoreAnswer};
 use crate::{ClientError, StoreClient};
 
 impl StoreClient {

@@ -7,19 +7,15 @@ use raincell_api_types::frames::Checkpoint;
 use raincell_api_types::leases::Lease;
 use raincell_api_types::problem::ProblemDetails;
 use raincell_frame::{DecodeError, EncodeError};
+use raincell_http_client::AddressError;
 use thiserror::Error;
 
 /// Why a call did not give what was asked for.
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The address of the store cannot be used.
-    #[error("store address {url:?}: {reason}; expected something like http://127.0.0.1:8081")]
-    Address {
-        /// As given.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error("store: {0}")]
+    Address(#[from] AddressError),
     /// The HTTP client cannot be set up, or the token cannot be sent.
     #[error("cannot set up the store client: {0}")]
     Setup(String),
@@ -95,6 +91,14 @@ pub enum ClientError {
         /// The last reason.
         reason: String,
     },
+    /// The store is not asked for a while, as it did not answer many times.
+    #[error("the store is not asked to {operation}: its circuit is open, next probe in {:.1} s", wait.as_secs_f64())]
+    CircuitOpen {
+        /// What was to be asked.
+        operation: &'static str,
+        /// When it makes sense to try again.
+        wait: Duration,
+    },
     /// The store answered with something that is not what it should be.
     #[error("the answer of the store to {operation} cannot be understood: {reason}")]
     Answer {
@@ -126,6 +130,6 @@ pub enum ClientError {
 impl ClientError {
     /// True when the same call may well succeed later: the store does not answer, or cannot do it now.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Unreachable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Unreachable { .. } | Self::CircuitOpen { .. })
     }
 }

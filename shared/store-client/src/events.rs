@@ -3,21 +3,18 @@
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use bytes::Bytes;
 use eventsource_stream::{EventStream, EventStreamError};
 use futures::{Stream, StreamExt, TryStreamExt};
 use raincell_api_types::events::{Event, SequencedEvent};
+use raincell_http_client::{Pauses, RetryPolicy, chain};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderName};
 
 use crate::StoreClient;
-use crate::transport::chain;
 
 /// Three heartbeats of the store: after so long without a byte the connection is as good as dead.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How long the store may take to begin its answer.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that lasted so long was a good one: the pauses begin anew after it.
 const LASTING: Duration = Duration::from_secs(5);
 /// The sequence that a stream begins after.
@@ -46,7 +43,7 @@ struct Listener {
     /// Sequence of the last event that was seen.
     after: Option<u64>,
     connection: Option<Events>,
-    pauses: ExponentialBackoff,
+    pauses: Pauses,
     /// To be waited before the next try to connect.
     pause: Option<Duration>,
     connected_at: Instant,
@@ -107,11 +104,7 @@ impl Listener {
         if let Some(after) = self.after {
             call = call.header(HeaderName::from_static("last-event-id"), &after.to_string());
         }
-        let opening = tokio::time::timeout(OPEN_TIMEOUT, self.client.open(&call));
-        let response = opening.await.map_err(|_| "no answer in time".to_owned())?.map_err(|e| chain(&e))?;
-        if !response.status().is_success() {
-            return Err(format!("the store answers {}", response.status()));
-        }
+        let response = self.client.open(&call).await?;
         // Without an event before the next cut, this is where to go on.
         let begins_after = response.headers().get(SEQUENCE_HEADER).and_then(|v| v.to_str().ok()?.parse().ok());
         self.after = begins_after.or(self.after);
@@ -156,11 +149,7 @@ where
     })
 }
 
-fn pauses() -> ExponentialBackoff {
-    ExponentialBuilder::new()
-        .with_min_delay(Duration::from_millis(100))
-        .with_max_delay(Duration::from_secs(4))
-        .with_jitter()
-        .without_max_times()
-        .build()
+fn pauses() -> Pauses {
+    let (first_pause, longest_pause) = (Duration::from_millis(100), Duration::from_secs(4));
+    RetryPolicy { first_pause, longest_pause, ..RetryPolicy::default() }.pauses()
 }

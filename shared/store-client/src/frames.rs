@@ -4,12 +4,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use raincell_api_types::frames::{FrameInfo, FramePage, RainSeries, SourceInfo};
 use raincell_frame::{Frame, MEDIA_TYPE};
+use raincell_http_client::Request;
 use reqwest::header::IF_MATCH;
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::transport::{Answer, Call};
+use crate::transport::StoreAnswer;
 use crate::{ClientError, StoreClient};
 
 /// What became of something that was to be stored.
@@ -170,14 +171,14 @@ impl StoreClient {
         self.get_json(call.query_if("source", source)).await
     }
 
-    pub(crate) async fn get_json<T: DeserializeOwned>(&self, call: Call) -> Result<T, ClientError> {
+    pub(crate) async fn get_json<T: DeserializeOwned>(&self, call: Request) -> Result<T, ClientError> {
         self.send(call).await?.success(|| "such thing".into())?.read_json()
     }
 
     /// Sends a body under its key; how the store answers is the same for frames and nowcast runs.
     pub(crate) async fn put<T: DeserializeOwned>(
         &self,
-        call: Call,
+        call: Request,
         replaces: Option<&str>,
         what: impl Fn() -> String,
     ) -> Result<PutOutcome<T>, ClientError> {
@@ -196,7 +197,7 @@ impl StoreClient {
                 expected: replaces.unwrap_or_default().to_owned(),
                 found: answer.etag(),
             }),
-            _ => Ok(PutOutcome::Same(Answer::success(answer, what)?.read_json()?)),
+            _ => Ok(PutOutcome::Same(answer.success(what)?.read_json()?)),
         }
     }
 }

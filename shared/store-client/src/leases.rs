@@ -3,6 +3,7 @@
 use raincell_api_types::leases::{Lease, LeaseChange};
 use reqwest::{Method, StatusCode};
 
+use crate::transport::{JsonBody, StoreAnswer};
 use crate::{ClientError, StoreClient};
 
 impl StoreClient {

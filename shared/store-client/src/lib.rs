@@ -1,13 +1,13 @@
 //! Typed HTTP client of the store service.
 //!
-//! - [`StoreClient`] has one method for each thing that the store can do. Each call has a time-out for one try, and
-//!   is tried again with growing, jittered pauses on connection errors, 5xx and 429 until its deadline.
+//! - [`StoreClient`] has one method for each thing that the store can do, over the resilient client of
+//!   `raincell-http-client`: tries within a deadline, circuit breakers, several replicas.
 //! - [`StoreClient::events`] is an endless stream of what happens in the store; it reconnects by itself, goes on
 //!   where it was, and says when it is cut off, so that the listener can poll meanwhile.
 //! - [`LeaseKeeper`] takes a lease, keeps it, and says whether it is held; [`StoreClient::with_fence`] writes under it.
 //! - [`ClientError`] has a variant for each answer that a caller can do something about.
 //!
-//! What it will not do: keep copies of answers, or speak TLS (the store is on the loopback or a private network).
+//! What it will not do: keep copies of answers.
 
 mod alerts;
 mod checkpoints;
@@ -18,7 +18,6 @@ mod frames;
 mod lease_keeper;
 mod leases;
 mod nowcasts;
-mod policy;
 mod transport;
 mod verification;
 
@@ -26,5 +25,5 @@ pub use error::ClientError;
 pub use events::StreamItem;
 pub use frames::{FrameQuery, PutOutcome};
 pub use lease_keeper::LeaseKeeper;
-pub use policy::RetryPolicy;
+pub use raincell_http_client::RetryPolicy;
 pub use transport::StoreClient;

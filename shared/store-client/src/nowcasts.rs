@@ -8,6 +8,7 @@ use raincell_model::NowcastRun;
 use reqwest::{Method, StatusCode};
 
 use crate::frames::off_the_reactor;
+use crate::transport::StoreAnswer;
 use crate::{ClientError, PutOutcome, StoreClient};
 
 impl StoreClient {

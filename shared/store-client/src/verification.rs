@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use raincell_api_types::verification::{Added, PooledSums, ScoredNowcast};
 use reqwest::Method;
 
+use crate::transport::JsonBody;
 use crate::{ClientError, StoreClient};
 
 impl StoreClient {

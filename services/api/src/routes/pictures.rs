@@ -198,7 +198,7 @@ pub async fn picture(
     let known_since = frame.issue_time.unwrap_or(valid_time);
     let picture = app.tiles().get(key, move || order.render(&frame)).await?;
     let age = app.now().duration_since(known_since);
-    let stale = keep != Keep::Immutable && age > app.config().stale_after();
+    let stale = keep != Keep::Immutable && age > app.stale_after();
     let reply = Reply::bytes(picture.content_type, picture.body, keep).tagged(&picture.tag);
     Ok(reply.valid_at(Some(valid_time)).aged(Some(age.as_secs().max(0)), stale).to(headers))
 }

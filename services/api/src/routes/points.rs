@@ -225,7 +225,7 @@ fn point_forecast(
         };
     };
     let (data_age_s, mut stale) = app.age(view);
-    stale |= now.duration_since(timeline.base_time()) > app.config().stale_after();
+    stale |= now.duration_since(timeline.base_time()) > app.stale_after();
     let outlook = Outlook::new(now, timeline.horizon(), |time| timeline.rate_at(time));
     let mut summary = match timeline.run() {
         Some(_) => outlook.summary(zone),

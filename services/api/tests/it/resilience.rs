@@ -47,6 +47,21 @@ async fn without_the_store_the_memory_goes_on_answering() {
     let forecast = scene.json(&format!("/v1/forecast?{}", Scene::query())).await;
     assert_eq!((&forecast["status"], &forecast["stale"]), (&json!("ok"), &json!(false)));
     assert_eq!(scene.get("/tiles/rate/8/131/84.png").await.status(), 200);
+
+    // Once the circuit is open, nobody here would know of a frame that is due by now.
+    scene.clock.set(minutes_after(newest(), 6));
+    let mut circuit = Value::Null;
+    for _ in 0..1500 {
+        circuit = scene.json("/ready").await["dependencies"]["store_circuit"].clone();
+        if circuit["condition"] == "degraded" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let detail = circuit["detail"].as_str().unwrap();
+    assert!(detail.contains("open"), "{circuit}");
+    let rain = scene.json(&format!("/v1/rain?{}", Scene::query())).await;
+    assert_eq!((&rain["status"], &rain["stale"], &rain["data_age_s"]), (&json!("ok"), &json!(true), &json!(360)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use backon::ExponentialBuilder;
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+/// Pauses between tries, one after the other.
+pub type Pauses = backon::ExponentialBackoff;
 
 /// How long a call may take, and what is waited between its tries.
 #[derive(Clone, Copy, Debug)]
@@ -30,11 +33,12 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// The pauses between the tries of one call; endless, as the deadline ends it.
-    pub(crate) fn pauses(&self) -> ExponentialBuilder {
+    pub fn pauses(&self) -> Pauses {
         ExponentialBuilder::new()
             .with_min_delay(self.first_pause)
             .with_max_delay(self.longest_pause)
             .with_jitter()
             .without_max_times()
+            .build()
     }
 }
