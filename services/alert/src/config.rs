@@ -1,17 +1,23 @@
 //! The `[alert]` section of the configuration.
 
+mod domain;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use jiff::civil;
 use jiff::tz::TimeZone;
 use raincell_service_runtime::ServiceConfig;
+use raincell_words::Language;
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::area::{Area, AreaError};
 use crate::length::weighted_length;
 use crate::machine::QuietHours;
+use crate::schedule::ScheduleConfig;
+
+pub use domain::HeavyRainConfig;
 
 /// The longest name or credit, so that every text fits a post.
 const LONGEST_NAME: usize = 60;
@@ -46,6 +52,10 @@ pub struct Config {
     pub agreeing_nowcasts: u32,
     /// Seconds between two looks when the store announces nothing.
     pub poll_s: u32,
+    /// Cells of heavy rain in the whole domain.
+    pub heavy_rain: HeavyRainConfig,
+    /// Posts at certain hours.
+    pub schedules: Vec<ScheduleConfig>,
     /// The watched places.
     pub places: Vec<PlaceConfig>,
 }
@@ -83,6 +93,9 @@ pub struct PlaceConfig {
     /// IANA time zone of the times in posts.
     #[serde(default = "default_time_zone")]
     pub time_zone: String,
+    /// Language of the posts: en, nl, de, fr or hi.
+    #[serde(default = "default_language")]
+    pub language: String,
 }
 
 impl std::fmt::Debug for Config {
@@ -107,6 +120,10 @@ fn default_min_probability() -> f32 {
     0.4
 }
 
+fn default_language() -> String {
+    "en".into()
+}
+
 fn default_time_zone() -> String {
     "UTC".into()
 }
@@ -120,6 +137,11 @@ impl PlaceConfig {
     /// The time zone; UTC where the name means nothing (which [`ServiceConfig::problems`] reports).
     pub fn zone(&self) -> TimeZone {
         TimeZone::get(&self.time_zone).unwrap_or(TimeZone::UTC)
+    }
+
+    /// The language; English where it is not spoken here (which [`ServiceConfig::problems`] reports).
+    pub fn language(&self) -> Language {
+        Language::of(&self.language).unwrap_or_default()
     }
 
     /// Where it is.
@@ -169,6 +191,8 @@ impl PlaceConfig {
         for problem in [self.area().err(), self.quiet().err()].into_iter().flatten() {
             check(false, problem.to_string());
         }
+        let language = &self.language;
+        check(Language::of(language).is_some(), format!("language is `{language}`, expected en, nl, de, fr or hi"));
         let least = self.min_probability;
         check((0.0..=1.0).contains(&least), format!("min_probability is {least}, expected 0 to 1"));
         check((0.1..=100.0).contains(&radius), format!("radius_km is {radius}, expected 0.1 to 100"));
@@ -234,6 +258,8 @@ impl ServiceConfig for Config {
             check(ids.insert(id.clone()), format!("place `{}`: id `{id}` is used twice", place.name));
         }
         problems.extend(self.places.iter().flat_map(PlaceConfig::problems));
+        problems.extend(self.heavy_rain.problems());
+        problems.extend(self.schedule_problems());
         problems
     }
 

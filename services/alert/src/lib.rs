@@ -8,15 +8,21 @@
 //! What it does not do: forecast, decide what is rain in a raw scan, or post to anything but files in this version.
 
 pub mod area;
+pub mod cells;
 pub mod config;
+mod ledger;
 pub mod length;
+mod likely;
 pub mod machine;
 pub mod observe;
 mod outbox;
 mod picture;
-mod places;
+pub mod places;
 pub mod poster;
+pub mod schedule;
+pub mod score;
 mod sources;
+pub mod told;
 mod watch;
 pub mod words;
 
@@ -71,6 +77,7 @@ fn start_watching(
     let circuit = client.clone();
     health.observe("store_circuit", move || circuit.circuit_health());
     let places = Arc::new(places::places(&config)?);
+    let schedules = config.schedules()?;
     let poster = Arc::new(DryRunPoster::new(&config.posts_folder));
     let config = Arc::new(config);
     let wake = Arc::new(Notify::new());
@@ -81,6 +88,7 @@ fn start_watching(
         health.clone(),
         Arc::clone(&config),
         Arc::clone(&places),
+        schedules,
         Arc::clone(&wake),
     );
     let outbox = Outbox {

@@ -24,6 +24,7 @@ mod state;
 
 use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::alerts::RainEventKind;
+use raincell_words::PlaceOutlook;
 
 pub use rules::{QuietHours, Rules};
 pub use state::{Candidate, First, News, Phase, PlaceState};
@@ -115,6 +116,28 @@ pub fn step(
     (next, news)
 }
 
+/// What the next two hours bring, by what was observed last and what the nowcast expects.
+pub fn next_hours(rules: &Rules, observation: PlaceRain, outlook: Option<&Outlook>, now: Timestamp) -> PlaceOutlook {
+    let time = observation.time;
+    let fresh = now.duration_since(time) <= rules.stale_after;
+    let Some(rate_mm_h) = observation.rate_mm_h.filter(|_| fresh) else { return PlaceOutlook::Unknown };
+    let outlook = outlook.filter(|o| time.duration_since(o.issued) <= OLD_OUTLOOK);
+    let rules = &Rules { horizon: Span::from_hours(2), ..rules.clone() };
+    let input = Input { rules, rate_mm_h, time, gap: Span::ZERO, outlook, now, untold: false };
+    let end = |from| outlook.and_then(|outlook| input.expected_end(outlook, from));
+    if input.is_wet() {
+        return PlaceOutlook::Now { rate_mm_h, until: end(time) };
+    }
+    match outlook.map(|outlook| (input.expected_start(outlook), outlook)) {
+        Some((Expected::At(start), outlook)) => {
+            let until = end(start);
+            PlaceOutlook::From { start, rate_mm_h: strongest(outlook, start, until), until }
+        }
+        Some((Expected::Nothing, _)) => PlaceOutlook::Dry,
+        Some((Expected::Unknown, _)) | None => PlaceOutlook::Unknown,
+    }
+}
+
 /// A known observation with what it is judged by.
 struct Input<'a> {
     rules: &'a Rules,
@@ -183,9 +206,9 @@ impl Input<'_> {
 
     fn warn(&self, start: Timestamp, before: Option<Candidate>, outlook: &Outlook) -> (Phase, Option<News>) {
         let until = self.expected_end(outlook, start);
-        let rainy = || outlook.steps.iter().filter(|s| s.time >= start && until.is_none_or(|until| s.time < until));
-        let peak_mm_h = rainy().filter_map(|s| s.rate_mm_h).fold(0.0, f32::max);
-        let probability = rainy().filter_map(|s| s.probability).reduce(f32::max);
+        let rainy = outlook.steps.iter().filter(|s| s.time >= start && until.is_none_or(|until| s.time < until));
+        let peak_mm_h = strongest(outlook, start, until);
+        let probability = rainy.filter_map(|s| s.probability).reduce(f32::max);
         let window = self.start_window(start, before, outlook);
         let news = News { until, window, probability, ..self.news(RainEventKind::Coming, start, peak_mm_h) };
         (Phase::Coming { announced: start, dropped: 0, peak_mm_h }, Some(news))
@@ -336,6 +359,12 @@ impl Input<'_> {
         }
         None
     }
+}
+
+/// The strongest rate from a start to an end, mm/h.
+fn strongest(outlook: &Outlook, start: Timestamp, until: Option<Timestamp>) -> f32 {
+    let rainy = outlook.steps.iter().filter(|s| s.time >= start && until.is_none_or(|until| s.time < until));
+    rainy.filter_map(|s| s.rate_mm_h).fold(0.0, f32::max)
 }
 
 /// True when no rain is expected for some time after an end.

@@ -96,10 +96,16 @@ impl PlaceCells {
         }
     }
 
-    /// What a nowcast run expects here.
-    pub fn outlook(&self, run: &NowcastRun) -> Outlook {
-        let steps = run.fields.iter().map(|field| self.rain(field)).collect();
-        Outlook { issued: run.issue_time, steps }
+    /// What a nowcast run expects here; `probabilities` are fields of the probability of rain (0–1) at the times of the
+    /// run, where it has them.
+    pub fn outlook(&self, run: &NowcastRun, probabilities: &[RainField]) -> Outlook {
+        let step = |field: &RainField| {
+            let same_time = probabilities.iter().find(|p| p.valid_time == field.valid_time && p.grid == field.grid);
+            // As with rates: what a tenth of the area reaches.
+            let probability = same_time.and_then(|field| self.read(field).rate_mm_h);
+            PlaceRain { probability, ..self.rain(field) }
+        };
+        Outlook { issued: run.issue_time, steps: run.fields.iter().map(step).collect() }
     }
 
     /// The rain here at the time of a field.

@@ -133,10 +133,8 @@ impl Outbox {
             Some(place) => self.picture(post, place).await,
             None => None,
         };
-        let text = match place {
-            Some(place) if event.kind == RainEventKind::Coming => {
-                words::with_countdown(&event.text, event.about, &place.zone, self.runtime.clock.now())
-            }
+        let text = match event.kind {
+            RainEventKind::Coming => words::with_countdown(event, self.runtime.clock.now()),
             _ => event.text.clone(),
         };
         self.poster.send(&ReadyPost { key: post.key.clone(), text, gif }).await

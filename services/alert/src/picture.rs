@@ -147,7 +147,6 @@ fn draw(order: &PictureOrder) -> anyhow::Result<Vec<u8>> {
 mod tests {
     use std::sync::Arc;
 
-    use jiff::tz::TimeZone;
     use ndarray::Array2;
     use raincell_model::Grid;
 
@@ -187,8 +186,8 @@ mod tests {
             lon_deg: 4.13,
             radius_km: 2.0,
             area: crate::area::Area::circle(51.98, 4.13, 2.0),
-            zone: TimeZone::UTC,
             zone_name: "Europe/Amsterdam".into(),
+            language: raincell_words::Language::En,
             rules: Rules::default(),
         };
         let (title, credit) = ("Rain around Harbour Town".into(), "Radar: demo".into());

@@ -1,7 +1,7 @@
 //! The watched places as the service works with them.
 
 use jiff::SignedDuration;
-use jiff::tz::TimeZone;
+use raincell_words::Language;
 
 use crate::Config;
 use crate::area::Area;
@@ -10,7 +10,7 @@ use crate::machine::Rules;
 
 /// A watched place.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub struct Place {
     /// In keys and file names.
     pub id: String,
     /// In posts.
@@ -23,10 +23,10 @@ pub(crate) struct Place {
     pub radius_km: f64,
     /// Rain in here counts.
     pub area: Area,
-    /// Of the times in posts.
-    pub zone: TimeZone,
-    /// Its IANA name.
+    /// IANA name of the zone of the times in posts.
     pub zone_name: String,
+    /// Of its posts.
+    pub language: Language,
     /// When it rains, when to warn.
     pub rules: Rules,
 }
@@ -36,7 +36,7 @@ pub(crate) struct Place {
 /// # Errors
 /// [`PlaceError`] when the area or the quiet hours of a place cannot be used (its file may have changed since the config
 /// was checked).
-pub(crate) fn places(config: &Config) -> Result<Vec<Place>, PlaceError> {
+pub fn places(config: &Config) -> Result<Vec<Place>, PlaceError> {
     config.places.iter().map(|place| of_config(place, config)).collect()
 }
 
@@ -50,8 +50,8 @@ fn of_config(place: &PlaceConfig, config: &Config) -> Result<Place, PlaceError> 
         lon_deg: area.lon_deg,
         radius_km: area.radius_km,
         area,
-        zone: place.zone(),
         zone_name: place.time_zone.clone(),
+        language: place.language(),
         rules: Rules {
             threshold_mm_h: place.threshold_mm_h,
             horizon: minutes(config.horizon_min),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::frames::SourceInfo;
-use raincell_model::{Grid, GridError, NowcastRun, RainField};
+use raincell_model::{Grid, GridError, MotionField, RainField};
 use raincell_store_client::{ClientError, StoreClient};
 
+use crate::likely::LikelyRun;
 use crate::machine::{Outlook, PlaceRain};
 use crate::observe::PlaceCells;
 use crate::places::Place;
@@ -24,6 +25,8 @@ pub(crate) struct Sources {
     wanted: Option<String>,
     places: Arc<Vec<Place>>,
     views: BTreeMap<String, View>,
+    /// Newest frames and motions are kept whole.
+    keep_fields: bool,
 }
 
 /// One source as the places see it; the vectors have one entry a place, `None` where it lies on no grid.
@@ -35,6 +38,8 @@ struct View {
     run_hash: String,
     expected: Cells,
     outlooks: Vec<Option<Outlook>>,
+    field: Option<RainField>,
+    motion: Option<MotionField>,
 }
 
 /// The cells of all places on one grid.
@@ -42,9 +47,9 @@ struct View {
 struct Cells(Vec<Option<PlaceCells>>);
 
 impl Sources {
-    pub fn new(client: StoreClient, wanted: &str, places: Arc<Vec<Place>>) -> Self {
+    pub fn new(client: StoreClient, wanted: &str, places: Arc<Vec<Place>>, keep_fields: bool) -> Self {
         let wanted = (!wanted.is_empty()).then(|| wanted.to_owned());
-        Self { client, wanted, places, views: BTreeMap::new() }
+        Self { client, wanted, places, views: BTreeMap::new(), keep_fields }
     }
 
     /// Fetches what is new.
@@ -66,14 +71,24 @@ impl Sources {
         {
             let frame = self.client.frame(info).await?;
             view.see_frame(&frame.field, &self.places);
+            view.field = Some(frame.field).filter(|_| self.keep_fields);
             view.frame_hash.clone_from(&info.hash);
         }
         let runs = self.client.list_runs(source, 1).await?;
-        if runs.last().is_some_and(|info| info.hash != view.run_hash)
-            && let Some((run, hash)) = self.client.latest_run(source).await?
-        {
-            view.see_run(&run, &self.places);
-            view.run_hash = hash;
+        if let Some(info) = runs.last().filter(|info| info.hash != view.run_hash) {
+            let bytes = match self.client.run_bytes(info).await {
+                // It has expired or was replaced since it was listed: the next look finds the one in its place.
+                Err(ClientError::NotFound { .. }) => return Ok(view),
+                bytes => bytes?,
+            };
+            let decoded = tokio::task::spawn_blocking(move || LikelyRun::decode(&bytes)).await;
+            let decoded = decoded
+                .map_err(|error| ClientError::Answer { operation: "decode a nowcast", reason: error.to_string() })?;
+            let what = || format!("the nowcast of {source} of {}", info.issue_time);
+            let likely = decoded.map_err(|source| ClientError::Decode { what: what(), source })?;
+            view.see_run(&likely, &self.places);
+            view.motion = Some(likely.run.motion).filter(|_| self.keep_fields);
+            view.run_hash.clone_from(&info.hash);
         }
         Ok(view)
     }
@@ -84,6 +99,11 @@ impl Sources {
             let rain = view.rain.get(index)?.as_ref()?;
             Some((source.as_str(), rain, view.outlooks.get(index).and_then(Option::as_ref)))
         })
+    }
+
+    /// The newest frame of the first source with its motion, where frames are kept.
+    pub fn newest_field(&self) -> Option<(&str, &RainField, Option<&MotionField>)> {
+        self.views.iter().find_map(|(source, view)| Some((source.as_str(), view.field.as_ref()?, view.motion.as_ref())))
     }
 
     /// Valid time of the newest frame of all sources.
@@ -113,6 +133,8 @@ impl View {
             run_hash: String::new(),
             expected: Cells::default(),
             outlooks: Vec::new(),
+            field: None,
+            motion: None,
         }
     }
 
@@ -127,13 +149,17 @@ impl View {
         }
     }
 
-    fn see_run(&mut self, run: &NowcastRun, places: &[Place]) {
-        let Some(first) = run.fields.first() else {
+    fn see_run(&mut self, likely: &LikelyRun, places: &[Place]) {
+        let Some(first) = likely.run.fields.first() else {
             self.outlooks = Vec::new();
             return;
         };
         self.expected.fit(&first.grid, places);
-        self.outlooks = self.expected.each(|cells| cells.outlook(run));
+        let outlook = |(place, cells): (&Place, &Option<PlaceCells>)| {
+            let probabilities = likely.probabilities_of(place.rules.threshold_mm_h);
+            cells.as_ref().map(|cells| cells.outlook(&likely.run, probabilities))
+        };
+        self.outlooks = places.iter().zip(&self.expected.0).map(outlook).collect();
     }
 }
 

@@ -1,11 +1,15 @@
 //! Looks at every watched place whenever the store has something new.
 
+mod heavy_rain;
+mod own_score;
+mod scheduled;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, pin_mut};
 use jiff::SignedDuration;
-use raincell_api_types::alerts::{AlertState, AlertTransition, EventFacts, NewPost, RainEvent};
+use raincell_api_types::alerts::{AlertState, AlertTransition, NewPost, RainEvent};
 use raincell_api_types::events::Event;
 use raincell_api_types::health::Condition;
 use raincell_service_runtime::{Health, Runtime, clock};
@@ -13,11 +17,15 @@ use raincell_store_client::{ClientError, StoreClient, StreamItem};
 use tokio::sync::Notify;
 
 use crate::Config;
+use crate::cells::CellRules;
+use crate::ledger::Ledger;
 use crate::machine::{self, News, Outlook, PlaceRain, PlaceState};
 use crate::outbox::post_key;
 use crate::places::Place;
+use crate::schedule::Schedule;
+use crate::score::Record;
 use crate::sources::Sources;
-use crate::words;
+use crate::{told, words};
 
 /// How often a change of state is computed anew when another process was faster.
 const CONFLICT_TRIES: u32 = 5;
@@ -36,6 +44,14 @@ pub(crate) struct Watch {
     states: Vec<Option<(u64, PlaceState)>>,
     /// Told when the outbox has something new.
     outbox: Arc<Notify>,
+    /// All other states.
+    ledger: Ledger,
+    /// What cells of heavy rain are told of; `None` where none are watched.
+    heavy_rain: Option<CellRules>,
+    schedules: Vec<Schedule>,
+    /// The warnings of the last weeks, as last read.
+    record: Record,
+    record_read: bool,
 }
 
 impl Watch {
@@ -45,11 +61,26 @@ impl Watch {
         health: Health,
         config: Arc<Config>,
         places: Arc<Vec<Place>>,
+        schedules: Vec<Schedule>,
         outbox: Arc<Notify>,
     ) -> Self {
-        let sources = Sources::new(client.clone(), &config.source, Arc::clone(&places));
-        let states = vec![None; places.len()];
-        Self { client, runtime, health, config, places, sources, states, outbox }
+        let heavy_rain = config.heavy_rain.rules(&config);
+        let sources = Sources::new(client.clone(), &config.source, Arc::clone(&places), heavy_rain.is_some());
+        Self {
+            states: vec![None; places.len()],
+            ledger: Ledger::new(client.clone()),
+            record: Record::default(),
+            record_read: false,
+            client,
+            runtime,
+            health,
+            config,
+            places,
+            sources,
+            outbox,
+            heavy_rain,
+            schedules,
+        }
     }
 
     /// Looks on every event of the store, and every `poll_s` in between, until shutdown.
@@ -61,6 +92,7 @@ impl Watch {
         let mut trigger = "start";
         loop {
             self.look(trigger).await;
+            let poll = self.until_scheduled().map_or(poll, |due| due.min(poll));
             trigger = tokio::select! {
                 () = runtime.shutdown.cancelled() => return Ok(()),
                 trigger = self.announced(&mut events) => trigger,
@@ -114,6 +146,7 @@ impl Watch {
 
     async fn look_at_all(&mut self) -> Result<(), ClientError> {
         self.sources.refresh().await?;
+        self.read_the_record().await?;
         self.note_data_age();
         for place in 0..self.places.len() {
             let Some((source, rain, outlook)) = self.sources.of_place(place) else {
@@ -124,7 +157,8 @@ impl Watch {
             let (rain, outlook) = (*rain, outlook.cloned());
             self.update(place, rain, outlook.as_ref(), &credit).await?;
         }
-        Ok(())
+        self.look_for_heavy_rain().await?;
+        self.look_at_schedules().await
     }
 
     fn note_data_age(&self) {
@@ -163,7 +197,11 @@ impl Watch {
             match self.client.transition(&place.id, &transition(place, revision, &next, news, credit)?).await {
                 Ok(stored) => {
                     self.states[index] = Some((stored.revision, next));
-                    self.announce(place, news);
+                    if let Some(news) = news {
+                        self.announce(place, news);
+                        let key = post_key(news.time, &place.id, news.kind);
+                        self.note_told(vec![(key, told::of_place(place, &news, credit))]).await?;
+                    }
                     return Ok(());
                 }
                 Err(ClientError::StaleState(stored)) => {
@@ -177,8 +215,7 @@ impl Watch {
         Ok(())
     }
 
-    fn announce(&self, place: &Place, news: Option<News>) {
-        let Some(news) = news else { return };
+    fn announce(&self, place: &Place, news: News) {
         tracing::info!(place = place.id, kind = ?news.kind, about = %news.about, rate_mm_h = news.rate_mm_h, "rain event");
         metrics::counter!("raincell_alert_events_total", "kind" => words::kind_name(news.kind)).increment(1);
         self.outbox.notify_one();
@@ -212,38 +249,11 @@ fn transition(
         operation: "change an alert state",
         reason: format!("the state is no JSON: {error}"),
     })?;
-    let post = |news: News| NewPost {
-        key: post_key(news.time, &place.id, news.kind),
-        event: event(place, &news, credit),
-        announced: true,
-    };
-    Ok(AlertTransition { expected_revision, state, posts: news.map(post).into_iter().collect() })
+    let post = |news: News| posts(&post_key(news.time, &place.id, news.kind), told::of_place(place, &news, credit));
+    Ok(AlertTransition { expected_revision, state, posts: news.map(post).unwrap_or_default() })
 }
 
-fn event(place: &Place, news: &News, credit: &str) -> RainEvent {
-    RainEvent {
-        place: place.name.clone(),
-        kind: news.kind,
-        time: news.time,
-        about: news.about,
-        rate_mm_h: news.rate_mm_h,
-        text: words::text(&place.name, news, &place.zone, credit),
-        place_id: place.id.clone(),
-        thread: news.follows.map(|first| post_key(first.time, &place.id, first.kind)),
-        facts: Some(Box::new(facts(place, news, credit))),
-        ..RainEvent::default()
-    }
-}
-
-fn facts(place: &Place, news: &News, credit: &str) -> EventFacts {
-    let (earliest, latest) = news.window.unzip();
-    EventFacts {
-        time_zone: place.zone_name.clone(),
-        credit: credit.to_owned(),
-        earliest,
-        latest,
-        until: news.until,
-        probability: news.probability,
-        motion: None,
-    }
+/// The posts of an event.
+fn posts(key: &str, event: RainEvent) -> Vec<NewPost> {
+    vec![NewPost { key: key.to_owned(), event, announced: true }]
 }

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::forecast::Arrival;
+use raincell_words::{Intensity, Language, RainEnd, Summary};
 
 /// From this rate on it rains.
 pub const WET_MM_H: f32 = 0.1;
@@ -51,43 +52,40 @@ impl Outlook {
             latest: None,
             ends_at: if let End::At(minute) = end { Some(after(self.now, minute as i64)) } else { None },
             peak_mm_h,
-            intensity: intensity(peak_mm_h).into(),
+            intensity: Intensity::of(peak_mm_h).id().into(),
             probability: None,
         })
     }
 
     /// One sentence for people, its times in a zone.
-    pub fn summary(&self, zone: &TimeZone) -> String {
-        let clock = |minute: usize| clock_time(after(self.now, minute as i64), zone);
-        if self.minutes.iter().all(Option::is_none) {
-            return if self.minutes.is_empty() {
-                "No current forecast here.".into()
-            } else {
-                "No radar data here.".into()
-            };
-        }
-        let Some(start) = self.first_wet() else { return self.dry_summary(zone) };
-        let end = match self.end_of(start) {
-            End::At(minute) => format!("until about {}", clock(minute)),
-            End::Beyond if start == 0 => format!("for at least the next {}", self.span()),
-            End::Beyond => format!("lasting beyond {}", clock(self.minutes.len() - 1)),
-            End::Unknown(minute) => format!("unknown after {}", clock(minute)),
-        };
-        if start == 0 {
-            let rate = self.minutes[0].unwrap_or(0.0);
-            return format!("Raining now, {}, {end}.", intensity(rate));
-        }
-        let strength = self.arrival().map_or_else(String::new, |arrival| arrival.intensity);
-        format!("Rain expected at {} (in {start} min), {strength}, {end}.", clock(start))
+    pub fn summary(&self, language: Language, zone: &TimeZone) -> String {
+        self.known().sentence(language, zone)
     }
 
-    fn dry_summary(&self, zone: &TimeZone) -> String {
-        let clock = |minute: usize| clock_time(after(self.now, minute as i64), zone);
-        match self.minutes.iter().position(Option::is_none) {
-            None => format!("Dry for the next {}.", self.span()),
-            Some(0) => format!("No rain in sight, but part of the next {} is unknown.", self.span()),
-            Some(first) => format!("Dry until {}, unknown after that.", clock(first)),
+    fn known(&self) -> Summary {
+        let at = |minute: usize| after(self.now, minute as i64);
+        if self.minutes.iter().all(Option::is_none) {
+            return if self.minutes.is_empty() { Summary::NoForecast } else { Summary::NoData };
         }
+        let reach = SignedDuration::from_mins(self.minutes.len() as i64 - 1);
+        let Some(start) = self.first_wet() else {
+            return match self.minutes.iter().position(Option::is_none) {
+                None => Summary::Dry(reach),
+                Some(0) => Summary::DryPartly(reach),
+                Some(first) => Summary::DryUntil(at(first)),
+            };
+        };
+        let end = match self.end_of(start) {
+            End::At(minute) => RainEnd::At(at(minute)),
+            End::Beyond if start == 0 => RainEnd::ForAtLeast(reach),
+            End::Beyond => RainEnd::Beyond(at(self.minutes.len() - 1)),
+            End::Unknown(minute) => RainEnd::UnknownAfter(at(minute)),
+        };
+        if start == 0 {
+            return Summary::Now { rate_mm_h: self.minutes[0].unwrap_or(0.0), end };
+        }
+        let rate_mm_h = self.arrival().map_or(0.0, |arrival| arrival.peak_mm_h);
+        Summary::Expected { start: at(start), minutes: start as i64, rate_mm_h, end }
     }
 
     fn first_wet(&self) -> Option<usize> {
@@ -106,22 +104,6 @@ impl Outlook {
         }
         // A gap that the horizon cuts short still ended, as far as can be seen.
         if last_wet + 1 < self.minutes.len() { End::At(last_wet + 1) } else { End::Beyond }
-    }
-
-    /// The forecast's reach in words; a few minutes of data age do not make "2 hours" less true.
-    fn span(&self) -> String {
-        let minutes = self.minutes.len() - 1;
-        if (106..=125).contains(&minutes) { "2 hours".into() } else { format!("{minutes} min") }
-    }
-}
-
-/// Names a rain rate: Met Office, fact sheet 3 (rain), bounds 2.5, 10 and 50 mm/h.
-pub fn intensity(rate_mm_h: f32) -> &'static str {
-    match rate_mm_h {
-        rate if rate < 2.5 => "light",
-        rate if rate < 10.0 => "moderate",
-        rate if rate < 50.0 => "heavy",
-        _ => "violent",
     }
 }
 
@@ -146,7 +128,7 @@ mod tests {
     }
 
     fn sentence(rates: &[(usize, Option<f32>)]) -> String {
-        outlook(rates).summary(&TimeZone::get("Europe/Amsterdam").unwrap())
+        outlook(rates).summary(Language::En, &TimeZone::get("Europe/Amsterdam").unwrap())
     }
 
     const DRY: Option<f32> = Some(0.0);

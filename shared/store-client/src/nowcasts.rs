@@ -78,15 +78,22 @@ impl StoreClient {
         Ok(Some((run, hash)))
     }
 
+    /// The encoded body of a run.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] where it has expired; others as any call.
+    pub async fn run_bytes(&self, info: &NowcastInfo) -> Result<Bytes, ClientError> {
+        let path = ["v1", "nowcasts", &info.source, &info.issue_time.to_string()];
+        let answer = self.send(self.call("get a nowcast", Method::GET, &path)).await?;
+        Ok(answer.success(|| run_name(&info.source, info.issue_time))?.body)
+    }
+
     /// A run, decoded.
     ///
     /// # Errors
     /// [`ClientError::NotFound`] where it has expired, [`ClientError::Decode`] where it is damaged; others as any call.
     pub async fn run(&self, info: &NowcastInfo) -> Result<NowcastRun, ClientError> {
-        let what = || run_name(&info.source, info.issue_time);
-        let path = ["v1", "nowcasts", &info.source, &info.issue_time.to_string()];
-        let answer = self.send(self.call("get a nowcast", Method::GET, &path)).await?.success(what)?;
-        decode_run(&answer.body, what)
+        decode_run(&self.run_bytes(info).await?, || run_name(&info.source, info.issue_time))
     }
 
     /// The newest `limit` runs of a source, without their products, in ascending order of issue time.

@@ -51,7 +51,7 @@ async fn a_rain_makes_three_posts_with_pictures() {
     };
     let coming = text("coming");
     assert!(coming.starts_with("Rain coming to Harbour Town: starts about 14:35 (in "), "{coming}");
-    assert!(coming.ends_with("min), heavy (12 mm/h), until about 15:10. Radar: synthetic\n"), "{coming}");
+    assert!(coming.ends_with("min), heavy (12 mm/h), until about 15:10 (35 min). Radar: synthetic\n"), "{coming}");
     for name in files.iter().filter(|name| name.ends_with("gif")) {
         let bytes = world.read(name);
         assert!(bytes.len() < 3_000_000, "{name}: {} bytes", bytes.len());

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod domain;
 mod kill;
 mod life;
 mod outbox;
 mod weather;
+mod weeks;
 mod world;

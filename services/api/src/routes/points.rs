@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use raincell_api_types::forecast::{ForecastStep, PastRain, PointForecast, PointStatus, RainNow};
 use raincell_api_types::problem::ProblemDetails;
 use raincell_service_runtime::Problem;
+use raincell_words::Language;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -228,7 +229,7 @@ fn point_forecast(
     stale |= now.duration_since(timeline.base_time()) > app.stale_after();
     let outlook = Outlook::new(now, timeline.horizon(), |time| timeline.rate_at(time));
     let mut summary = match timeline.run() {
-        Some(_) => outlook.summary(zone),
+        Some(_) => outlook.summary(Language::En, zone),
         None => "No forecast yet.".into(),
     };
     if stale {
