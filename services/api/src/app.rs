@@ -10,6 +10,7 @@ use raincell_service_runtime::{Problem, SharedClock};
 use raincell_store_client::StoreClient;
 use tokio::sync::broadcast;
 
+use crate::alert_skill::AlertScore;
 use crate::config::Config;
 use crate::http::parameters::Parameters;
 use crate::memory::{Memory, SourceView};
@@ -33,6 +34,7 @@ struct Inner {
     tiles: TileCache,
     events: broadcast::Sender<SequencedEvent>,
     store: StoreClient,
+    alert_score: AlertScore,
 }
 
 impl App {
@@ -47,6 +49,7 @@ impl App {
             tiles: TileCache::new(config.tile_cache_mb),
             events: broadcast::Sender::new(EVENT_BACKLOG),
             store: store.clone(),
+            alert_score: AlertScore::new(store),
             config,
             clock,
         })))
@@ -77,6 +80,11 @@ impl App {
     /// Frames and runs.
     pub fn memory(&self) -> &Memory {
         &self.0.memory
+    }
+
+    /// How right the warnings were.
+    pub fn alert_score(&self) -> &AlertScore {
+        &self.0.alert_score
     }
 
     /// Rendered tiles.

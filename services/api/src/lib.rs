@@ -7,6 +7,7 @@
 //! What it will not do: remember anything, write to the store, or make a forecast of its own. What the nowcast does not
 //! know is null here, never dry.
 
+pub mod alert_skill;
 pub mod app;
 pub mod config;
 pub mod feed;

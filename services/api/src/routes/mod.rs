@@ -1,5 +1,6 @@
 //! The paths. Each file answers one family of them.
 
+mod alert_skill;
 mod docs;
 mod events;
 mod frames;
@@ -56,6 +57,7 @@ pub fn router(app: &App, health: &Health, limit: Option<ClientLimit>, shutdown: 
         .routes(routes!(points::forecast, points::forecasts))
         .routes(routes!(frames::list))
         .routes(routes!(frames::one))
+        .routes(routes!(alert_skill::alerts))
         .merge(events::routes(shutdown));
     if features.tiles {
         documented = documented.routes(routes!(tiles::describe)).routes(routes!(tiles::tile));

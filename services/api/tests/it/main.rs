@@ -1,6 +1,7 @@
 //! The service over real HTTP, beside a real store, on a small storm whose every arrival is known.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod alert_skill;
 mod compatible;
 mod documents;
 mod points;
