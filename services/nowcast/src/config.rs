@@ -1,6 +1,6 @@
 //! Configuration of `nowcast`.
 
-use raincell_nowcasts::{Inflow, LeadTimes, METHODS};
+use raincell_nowcasts::{Inflow, METHODS};
 use raincell_service_runtime::ServiceConfig;
 use serde::Deserialize;
 
@@ -28,16 +28,17 @@ pub struct Config {
     pub history_minutes: i64,
     /// Places that rain may reach from beyond the radar's view get the last observation instead of no answer.
     pub fill_inflow: bool,
+    /// How long a run may take before a simpler one is made instead, seconds.
+    pub budget_seconds: f64,
+    /// How long others wait for a process that is silent before they take its sources over, seconds.
+    pub lease_seconds: f64,
+    /// How many sources this process works on at most; 0 for any number.
+    pub most_domains: usize,
     /// When every source is looked at without an event.
     pub fallback_cron: String,
 }
 
 impl Config {
-    /// The lead times of a run.
-    pub fn leads(&self) -> LeadTimes {
-        LeadTimes { step_min: f64::from(self.step_minutes), count: self.steps }
-    }
-
     /// What stands where the air comes from beyond what was observed.
     pub fn inflow(&self) -> Inflow {
         if self.fill_inflow { Inflow::LastObservation } else { Inflow::Unknown }
@@ -67,6 +68,12 @@ impl ServiceConfig for Config {
         if !(1..=1440).contains(&self.history_minutes) {
             problems.push(format!("history_minutes is {}, expected 1 to 1440", self.history_minutes));
         }
+        if !(0.0..=3600.0).contains(&self.budget_seconds) {
+            problems.push(format!("budget_seconds is {}, expected 0 to 3600", self.budget_seconds));
+        }
+        if !(0.5..=600.0).contains(&self.lease_seconds) {
+            problems.push(format!("lease_seconds is {}, expected 0.5 to 600", self.lease_seconds));
+        }
         if let Err(error) = tokio_cron_scheduler::Job::new(self.fallback_cron.as_str(), |_, _| {}) {
             problems
                 .push(format!("fallback_cron `{}` is not a cron expression with seconds: {error}", self.fallback_cron));
@@ -88,14 +95,14 @@ mod tests {
     fn the_defaults_are_good() {
         let config: Config = load_with(None, "").unwrap();
         assert!(config.wants("klot"));
-        assert_eq!(config.leads(), LeadTimes { step_min: 5.0, count: 24 });
+        assert_eq!((config.step_minutes, config.steps), (5, 24));
     }
 
     #[test]
     fn all_that_is_wrong_is_listed() {
-        let wrong = "[nowcast]\nmethod = 'tea'\nsteps = 0\nfallback_cron = 'often'\n";
+        let wrong = "[nowcast]\nmethod = 'tea'\nsteps = 0\nlease_seconds = 0.1\nfallback_cron = 'often'\n";
         let message = load_with::<Config>(None, wrong).unwrap_err().to_string();
-        for part in ["`tea`", "steps is 0", "`often`"] {
+        for part in ["`tea`", "steps is 0", "lease_seconds is 0.1", "`often`"] {
             assert!(message.contains(part), "{part}: {message}");
         }
     }

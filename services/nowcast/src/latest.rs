@@ -19,6 +19,10 @@ pub struct EncodedRun {
     pub bytes: Bytes,
     /// Its content hash.
     pub hash: String,
+    /// The method that made it.
+    pub method: String,
+    /// Why that is not the configured one.
+    pub fallback: Option<String>,
 }
 
 /// The newest run of each source; cheap to clone.
@@ -39,7 +43,8 @@ impl Latest {
         }
     }
 
-    /// `GET /v1/nowcast?source=`: the newest run as this process made it.
+    /// `GET /v1/nowcast?source=`: the newest run as this process made it. `Raincell-Method` names the method that made it,
+    /// `Raincell-Fallback` why that is not the configured one.
     pub fn routes(&self) -> Router {
         Router::new().route("/v1/nowcast", get(nowcast)).with_state(self.clone())
     }
@@ -64,8 +69,11 @@ async fn nowcast(
     }
     let mut response = run.bytes.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(raincell_frame::RUN_MEDIA_TYPE));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        response.headers_mut().insert(header::ETAG, tag);
+    let named = [("etag", Some(tag)), ("raincell-method", Some(run.method)), ("raincell-fallback", run.fallback)];
+    for (name, value) in named {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            response.headers_mut().insert(name, value);
+        }
     }
     Ok(response)
 }

@@ -1,12 +1,21 @@
 //! Extrapolates every new frame two hours ahead.
 //!
-//! There is one way to a run: [`Worker::catch_up`] looks whether a source's newest frame has a run, and makes it if not.
-//! A frame event on the store's stream calls it at once; a cron schedule calls it as the fallback; both are harmless
-//! when there is nothing to do. A killed service therefore loses nothing, and finds what is missing when it starts.
+//! Each source is a `domain` that one process holds by a lease (`domains`). There is one way to a run: a look, which
+//! sees whether the source's newest frame has a run, and makes it if not. A frame event on the store's stream calls for
+//! one at once; a cron schedule as the fallback; both are harmless when there is nothing to do. A killed service
+//! therefore loses nothing, and finds what is missing when it starts. A run has its time (`maker`), its products are
+//! for `fixed_times`, and when those come it is scored (`verify`).
 
 mod config;
+mod domain;
+mod domains;
+mod fixed_times;
 mod latest;
-mod worker;
+mod maker;
+mod remembered;
+mod skill;
+mod verify;
+mod workshop;
 
 use std::sync::Arc;
 
@@ -19,8 +28,10 @@ use tokio::net::TcpListener;
 use tokio_cron_scheduler::{Job, JobScheduler};
 
 pub use config::Config;
+use domains::Domains;
 use latest::Latest;
-use worker::Worker;
+use maker::Maker;
+use workshop::Workshop;
 
 /// Runs the service until shutdown.
 ///
@@ -33,20 +44,22 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     health.observe("store_circuit", move || circuit.circuit_health());
     let latest = Latest::default();
     let router = health.routes().merge(latest.routes());
-    let fallback = config.fallback_cron.clone();
-    let enabled = config.enabled;
-    let worker = Arc::new(Worker::new(config, store.clone(), latest, health.clone())?);
+    let (fallback, enabled) = (config.fallback_cron.clone(), config.enabled);
+    let (maker, clock) = (Maker::new(&config)?, runtime.clock.clone());
+    let (turn, health_of) = (tokio::sync::Mutex::default(), health.clone());
+    let workshop = Workshop { config, store: store.clone(), maker, latest, health: health_of, clock, turn };
+    let domains = Arc::new(Domains::new(Arc::new(workshop), runtime.shutdown.clone()));
     let mut scheduler = JobScheduler::new().await?;
     let mut listening = None;
     if enabled {
-        let by_cron = Arc::clone(&worker);
+        let by_cron = Arc::clone(&domains);
         let job = Job::new_async(fallback.as_str(), move |_, _| {
-            let worker = Arc::clone(&by_cron);
-            Box::pin(async move { worker.catch_up_all("cron").await })
+            let domains = Arc::clone(&by_cron);
+            Box::pin(async move { domains.look_at_all("cron").await })
         })?;
         scheduler.add(job).await?;
         scheduler.start().await?;
-        listening = Some(tokio::spawn(listen(worker, store, health, runtime.clone())));
+        listening = Some(tokio::spawn(listen(Arc::clone(&domains), store, health, runtime.clone())));
     } else {
         health.set("switch", Condition::Degraded, "nowcasting is switched off");
     }
@@ -55,11 +68,12 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     if let Some(task) = listening {
         task.await?;
     }
+    domains.ended().await;
     Ok(())
 }
 
 /// Follows the store's events until shutdown.
-async fn listen(worker: Arc<Worker>, store: StoreClient, health: Health, runtime: Runtime) {
+async fn listen(domains: Arc<Domains>, store: StoreClient, health: Health, runtime: Runtime) {
     let mut events = std::pin::pin!(store.events(None));
     loop {
         let item = tokio::select! {
@@ -69,11 +83,11 @@ async fn listen(worker: Arc<Worker>, store: StoreClient, health: Health, runtime
         match item {
             Some(StreamItem::Connected) => {
                 health.set("store", Condition::Ok, "events flow");
-                worker.catch_up_all("start").await;
+                domains.look_at_all("start").await;
             }
             Some(StreamItem::Event(event)) => {
                 if let Event::Frame(frame) = event.event {
-                    worker.frame_arrived(&frame.source).await;
+                    domains.look(&frame.source, "event").await;
                 }
             }
             Some(StreamItem::Disconnected { reason }) => {

@@ -8,8 +8,10 @@
 mod ensemble;
 mod pool;
 mod probability;
+mod sums;
 mod window;
 
 pub use ensemble::{EnsemblePool, crps};
 pub use pool::{Pool, Scores, THRESHOLDS_MM_H, ThresholdScores, VerificationError};
 pub use probability::{ProbabilityPool, RELIABILITY_CLASSES, Reliability};
+pub use sums::{Sums, probability_name};

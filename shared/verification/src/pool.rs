@@ -28,25 +28,25 @@ pub enum VerificationError {
 
 /// Counts of one threshold.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Counts {
-    hits: f64,
-    misses: f64,
-    false_alarms: f64,
+pub(crate) struct Counts {
+    pub(crate) hits: f64,
+    pub(crate) misses: f64,
+    pub(crate) false_alarms: f64,
     /// Sum of squared differences of the two fractions.
-    fss_difference: f64,
+    pub(crate) fss_difference: f64,
     /// Sum of both squared fractions: the worst the difference could be.
-    fss_reference: f64,
+    pub(crate) fss_reference: f64,
 }
 
 /// Verification counts of one lead time, over as many nowcasts as are added.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pool {
-    thresholds: [Counts; THRESHOLDS_MM_H.len()],
-    absolute_error: f64,
-    wet_cells: f64,
-    covered_cells: f64,
-    observed_cells: f64,
-    nowcasts: usize,
+    pub(crate) thresholds: [Counts; THRESHOLDS_MM_H.len()],
+    pub(crate) absolute_error: f64,
+    pub(crate) wet_cells: f64,
+    pub(crate) covered_cells: f64,
+    pub(crate) observed_cells: f64,
+    pub(crate) nowcasts: usize,
 }
 
 /// Scores at one threshold.

@@ -10,15 +10,15 @@ pub const RELIABILITY_CLASSES: usize = 11;
 /// Counts of one threshold and lead time, over as many nowcasts as are added.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ProbabilityPool {
-    squared_error: f64,
-    classes: [Class; RELIABILITY_CLASSES],
+    pub(crate) squared_error: f64,
+    pub(crate) classes: [Class; RELIABILITY_CLASSES],
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Class {
-    cells: f64,
-    probability: f64,
-    events: f64,
+pub(crate) struct Class {
+    pub(crate) cells: f64,
+    pub(crate) probability: f64,
+    pub(crate) events: f64,
 }
 
 /// One point of the reliability diagram.

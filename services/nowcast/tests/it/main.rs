@@ -4,4 +4,6 @@
 
 mod faults;
 mod runs;
+mod sharing;
+mod verification;
 mod world;

@@ -1,5 +1,6 @@
 //! From frames to runs.
 
+use jiff::{SignedDuration, Timestamp};
 use raincell_model::RainField;
 
 use crate::world::{NEVER, World, eventually, frame, time};
@@ -89,5 +90,55 @@ async fn a_frame_that_is_replaced_replaces_the_run() {
     assert_eq!((before.issue_time, after.issue_time), (time(0), time(0)));
     let runs = world.runs("klot").await;
     assert_eq!(runs.iter().map(|run| run.hash.as_str()).collect::<Vec<_>>(), [hash.as_str()]);
+    nowcast.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn products_lie_on_fixed_times_whatever_the_time_of_the_scan() {
+    let world = World::new().await;
+    let nowcast = world.nowcast(NEVER).await;
+    for minute in [0, 4, 13] {
+        world.put("klot", minute).await;
+    }
+    eventually("the run", async || world.newest("klot").await.is_some_and(|(run, _)| run.issue_time == time(13))).await;
+    let (run, _) = world.newest("klot").await.unwrap();
+    let times = run.fields.iter().map(|f| f.valid_time).collect::<Vec<_>>();
+    assert_eq!(times, [15, 20, 25, 30, 35, 40].map(time));
+    let moved = middle_column(&run.fields[1]) - middle_column(&frame("klot", 13, 4.0).field);
+    assert!((moved - 14.0).abs() < 3.0, "{moved} columns in 7 minutes, 14 is the truth");
+    nowcast.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_takes_too_long_gives_way_to_extrapolation_and_says_so() {
+    let world = World::new().await;
+    let nowcast = world.nowcast(&format!("{NEVER}\nbudget_seconds = 0")).await;
+    for minute in [0, 5] {
+        let hash = world.put("klot", minute).await;
+        let (run, _) = world.until_run_of("klot", &hash).await;
+        assert_eq!(run.method, "extrapolation");
+        assert!(run.model_version.contains("best"), "{}", run.model_version);
+    }
+    eventually("it is answered", async || nowcast.get("/v1/nowcast").await.status() == 200).await;
+    let answer = nowcast.get("/v1/nowcast").await;
+    assert_eq!(answer.headers()["raincell-method"], "extrapolation");
+    assert!(answer.headers()["raincell-fallback"].to_str().unwrap().starts_with("best was not done within"));
+    let (condition, detail) = nowcast.health_of("method").await;
+    assert!(condition == "degraded" && detail.contains("best"), "{condition} {detail}");
+    nowcast.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_scans_are_late_the_nowcast_still_reaches_as_far_ahead() {
+    let world = World::new().await;
+    let mut late = frame("klot", 0, 4.0);
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+    late.field.valid_time = now - SignedDuration::from_mins(22);
+    world.client.put_frame(&late).await.unwrap();
+    let nowcast = world.nowcast(NEVER).await;
+    eventually("the run", async || world.newest("klot").await.is_some()).await;
+    let (run, _) = world.newest("klot").await.unwrap();
+    let ahead = run.fields.last().unwrap().valid_time.duration_since(Timestamp::now()).as_mins();
+    assert!((24..=30).contains(&ahead), "{ahead} minutes");
     nowcast.stop().await;
 }

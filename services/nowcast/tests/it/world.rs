@@ -80,6 +80,8 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        // As the binary does first of all: what is measured before is lost.
+        raincell_service_runtime::telemetry::prometheus();
         let folder = tempfile::tempdir().unwrap();
         let (store, address) = start_store(folder.path(), "127.0.0.1:0").await;
         let client = StoreClient::new(&format!("http://{address}"), TOKEN).unwrap();

@@ -1,0 +1,37 @@
+//! The scores of the last 24 hours as metrics.
+
+use raincell_api_types::verification::PooledSums;
+use raincell_verification::{Pool, Scores};
+
+/// Lead times whose scores are told, minutes: every quarter of an hour and the first step.
+fn told(lead_min: u16) -> bool {
+    lead_min == 5 || lead_min.is_multiple_of(15)
+}
+
+/// Sets `raincell_nowcast_skill` of a source.
+pub fn publish(source: &str, pools: &[PooledSums]) {
+    for pool in pools.iter().filter(|pool| told(pool.lead_min)) {
+        let scores = Pool::from_sums(&pool.sums, pool.nowcasts as usize).scores();
+        for (score, value) in named(&scores) {
+            let labels = [
+                ("source", source.to_owned()),
+                ("method", pool.method.clone()),
+                ("lead", pool.lead_min.to_string()),
+                ("score", score),
+            ];
+            metrics::gauge!("raincell_nowcast_skill", &labels).set(value);
+        }
+    }
+}
+
+/// The scores by the names of the benchmark (`csi0.1`, `mae_wet`, …).
+fn named(scores: &Scores) -> Vec<(String, f64)> {
+    let mut named = vec![("mae_wet".to_owned(), scores.mae_wet_mm_h), ("cover".to_owned(), scores.cover)];
+    for at in &scores.at {
+        let threshold = at.threshold_mm_h;
+        for (name, value) in [("csi", at.csi), ("bias", at.bias), ("fss", at.fss)] {
+            named.push((format!("{name}{threshold}"), value));
+        }
+    }
+    named
+}
