@@ -14,6 +14,7 @@ use crate::alert_skill::AlertScore;
 use crate::config::Config;
 use crate::http::parameters::Parameters;
 use crate::memory::{Memory, SourceView};
+use crate::skill::SkillBook;
 use crate::tile_cache::TileCache;
 
 /// Events that a slow listener may lag behind before it loses some.
@@ -32,6 +33,7 @@ struct Inner {
     zone: TimeZone,
     memory: Memory,
     tiles: TileCache,
+    skill: SkillBook,
     events: broadcast::Sender<SequencedEvent>,
     store: StoreClient,
     alert_score: AlertScore,
@@ -47,6 +49,7 @@ impl App {
             zone: TimeZone::get(&config.time_zone)?,
             memory: Memory::new(SignedDuration::from_mins(config.history_minutes)),
             tiles: TileCache::new(config.tile_cache_mb),
+            skill: SkillBook::new(store),
             events: broadcast::Sender::new(EVENT_BACKLOG),
             store: store.clone(),
             alert_score: AlertScore::new(store),
@@ -85,6 +88,11 @@ impl App {
     /// How right the warnings were.
     pub fn alert_score(&self) -> &AlertScore {
         &self.0.alert_score
+    }
+
+    /// How the nowcasts verified.
+    pub fn skill(&self) -> &SkillBook {
+        &self.0.skill
     }
 
     /// Rendered tiles.

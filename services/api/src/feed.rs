@@ -14,6 +14,7 @@ use raincell_store_client::{ClientError, FrameQuery, RetryPolicy, StoreClient, S
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::App;
+use crate::products::Products;
 
 /// The product that is shown and forecast.
 const PRODUCT: &str = "rate";
@@ -203,13 +204,18 @@ impl Feed {
         if self.app.memory().has_run(info) {
             return Ok(false);
         }
-        let run = match self.store.run(info).await {
+        let bytes = match self.store.run_bytes(info).await {
             Err(ClientError::NotFound { .. }) => return Ok(false),
             other => other?,
         };
         let (app, info, what) =
             (self.app.clone(), info.clone(), format!("nowcast {} {}", info.source, info.issue_time));
-        let added = tokio::task::spawn_blocking(move || app.memory().add_run(&info, run).map_err(|e| e.to_string()));
+        let added = tokio::task::spawn_blocking(move || {
+            let run = raincell_frame::decode_run(&bytes).map_err(|e| e.to_string())?;
+            let header = raincell_frame::decode_run_header(&bytes).map_err(|e| e.to_string())?;
+            let products = Products::decode(&header, &bytes).map_err(|e| e.to_string())?;
+            app.memory().add_run(&info, run, products).map_err(|e| e.to_string())
+        });
         Ok(note_added(added.await, path, "nowcast", &what))
     }
 

@@ -14,7 +14,9 @@ pub mod feed;
 pub mod http;
 pub mod memory;
 pub mod outlook;
+pub mod products;
 pub mod routes;
+pub mod skill;
 pub mod tile_cache;
 pub mod timeline;
 

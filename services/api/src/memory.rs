@@ -11,6 +11,8 @@ use raincell_api_types::frames::{FrameInfo, NowcastInfo};
 use raincell_model::{GeoReference, Grid, MotionField, NowcastRun, RainField};
 use raincell_render::{RainTileRenderer, RenderError};
 
+use crate::products::Products;
+
 /// Runs kept for each source, so that the paths of a listing stay good for some minutes after a newer run came.
 const RUNS_KEPT: usize = 3;
 
@@ -41,7 +43,7 @@ impl HeldFrame {
 }
 
 /// A nowcast run that is kept.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct HeldRun {
     /// Content hash.
     pub hash: String,
@@ -53,6 +55,22 @@ pub struct HeldRun {
     pub motion: MotionField,
     /// Its rain-rate fields, ascending.
     pub steps: Vec<Arc<HeldFrame>>,
+    /// Its percentiles and probabilities; empty without an ensemble, and when a newer run has come.
+    products: RwLock<Arc<Products>>,
+}
+
+impl HeldRun {
+    /// Its percentiles and probabilities.
+    pub fn products(&self) -> Arc<Products> {
+        Arc::clone(&self.products.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// One of its products in place of a rain-rate step of it.
+    pub fn product_frame(&self, name: &str, step: &HeldFrame) -> Option<HeldFrame> {
+        let field = self.products().field(name, step.valid_time(), &step.field.grid)?;
+        let (id, product) = (format!("{}-{name}", step.id), name.to_owned());
+        Some(HeldFrame { id, product, field: Arc::new(field), body: None, ..step.clone() })
+    }
 }
 
 /// What can be asked of a grid.
@@ -142,6 +160,16 @@ impl Memory {
         })
     }
 
+    /// A step of a run by its id, with its run.
+    pub fn step(&self, id: &str) -> Option<(Arc<HeldRun>, Arc<HeldFrame>)> {
+        self.sources().iter().find_map(|view| {
+            view.runs.iter().find_map(|run| {
+                let step = run.steps.iter().find(|step| step.id == id)?;
+                Some((Arc::clone(run), Arc::clone(step)))
+            })
+        })
+    }
+
     /// True when a frame of this content is kept already.
     pub fn has_frame(&self, info: &FrameInfo) -> bool {
         self.source(&info.source).is_some_and(|view| view.frames.iter().any(|frame| frame.id == info.hash))
@@ -185,7 +213,7 @@ impl Memory {
     ///
     /// # Errors
     /// When the projection of its grid is not understood.
-    pub fn add_run(&self, info: &NowcastInfo, run: NowcastRun) -> Result<(), RenderError> {
+    pub fn add_run(&self, info: &NowcastInfo, run: NowcastRun, products: Products) -> Result<(), RenderError> {
         let placement = self.placement(&run.motion.grid)?;
         let NowcastRun { source, issue_time, method, model_version, motion, fields, .. } = run;
         let step = |field: RainField| {
@@ -202,13 +230,20 @@ impl Memory {
         };
         let steps = fields.into_iter().map(step).collect();
         let model_version = format!("{method} {model_version}");
-        let held = Arc::new(HeldRun { hash: info.hash.clone(), issue_time, model_version, motion, steps });
+        let (hash, products) = (info.hash.clone(), RwLock::new(Arc::new(products)));
+        let held = Arc::new(HeldRun { hash, issue_time, model_version, motion, steps, products });
         self.change(&source, |view| {
             view.runs.retain(|kept| kept.hash != held.hash);
             view.runs.push(held);
             view.runs.sort_by_key(|kept| kept.issue_time);
             let surplus = view.runs.len().saturating_sub(RUNS_KEPT);
             view.runs.drain(..surplus);
+            // They take as much room as all else: only the newest run keeps them.
+            if let Some((_, older)) = view.runs.split_last() {
+                for run in older {
+                    *run.products.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+                }
+            }
         });
         Ok(())
     }

@@ -57,6 +57,25 @@ impl Outlook {
         })
     }
 
+    /// An arrival with how sure it is, from the chances of rain (time, 0–1) at the steps ahead: the chance that it rains
+    /// is the highest of them; a tenth of that is reached at the early end of the range, nine tenths at the late one.
+    pub fn with_chances(&self, arrival: Arrival, chances: &[(Timestamp, f32)]) -> Arrival {
+        let until = arrival.ends_at.unwrap_or(Timestamp::MAX);
+        let ahead: Vec<(Timestamp, f32)> =
+            chances.iter().copied().filter(|(time, _)| *time >= self.now && *time <= until).collect();
+        let highest = ahead.iter().fold(0.0_f32, |most, (_, chance)| most.max(*chance));
+        if highest <= 0.0 {
+            return arrival;
+        }
+        let reached = |share: f32| ahead.iter().find(|(_, chance)| *chance >= share * highest).map(|(time, _)| *time);
+        Arrival {
+            earliest: reached(0.1).map(|time| time.min(arrival.starts_at)),
+            latest: reached(0.9).map(|time| time.max(arrival.starts_at)),
+            probability: Some(highest),
+            ..arrival
+        }
+    }
+
     /// One sentence for people, its times in a zone.
     pub fn summary(&self, language: Language, zone: &TimeZone) -> String {
         self.known().sentence(language, zone)
@@ -125,6 +144,21 @@ mod tests {
         let now: Timestamp = "2026-06-01T12:23:00Z".parse().unwrap();
         let minutes = rates.iter().flat_map(|&(count, rate)| std::iter::repeat_n(rate, count)).collect();
         Outlook { now, minutes }
+    }
+
+    #[test]
+    fn chances_give_an_arrival_its_range_and_its_probability() {
+        let outlook = outlook(&[(20, Some(0.0)), (20, Some(2.0)), (30, Some(0.0))]);
+        let chances: Vec<_> = [(2, 0.0), (7, 0.1), (12, 0.3), (17, 0.6), (22, 0.75), (27, 0.8), (57, 0.9)]
+            .map(|(minute, chance)| (after(outlook.now, minute), chance))
+            .to_vec();
+        let arrival = outlook.with_chances(outlook.arrival().unwrap(), &chances);
+        assert_eq!(arrival.earliest, Some(after(outlook.now, 7)));
+        assert_eq!(arrival.latest, Some(after(outlook.now, 22)));
+        // What comes after the rain has ended is another rain.
+        assert_eq!(arrival.probability, Some(0.8));
+        let unsure = outlook.with_chances(outlook.arrival().unwrap(), &[]);
+        assert_eq!((unsure.earliest, unsure.probability), (None, None));
     }
 
     fn sentence(rates: &[(usize, Option<f32>)]) -> String {

@@ -11,6 +11,7 @@ use raincell_api_types::forecast::PointMotion;
 use raincell_model::{MotionField, RainField};
 
 use crate::memory::{HeldFrame, HeldRun, SourceView};
+use crate::products::Products;
 
 /// How far a frame may be from a 5-minute slot to stand for it.
 const SLOT_TOLERANCE: SignedDuration = SignedDuration::from_secs(150);
@@ -107,6 +108,11 @@ impl<'a> Timeline<'a> {
             }
             (one, other) => one.or(other),
         }
+    }
+
+    /// A percentile or probability of the run here, at the time of one of its steps; `None` where unknown.
+    pub fn product_at(&self, products: &Products, name: &str, time: Timestamp) -> Option<f32> {
+        products.at(name, time, (self.row, self.column))
     }
 
     /// Motion of the rain here: speed over ground, and direction from true north.

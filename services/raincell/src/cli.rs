@@ -26,6 +26,8 @@ pub enum Command {
     Prepare(PrepareArguments),
     /// Nowcast from a folder of frames as it would have been at a past time
     Hindcast(HindcastArguments),
+    /// Score a nowcast against what then fell, with persistence beside it
+    Verify(VerifyArguments),
     /// Draw frames or a nowcast as an animated GIF or a PNG
     Render(RenderArguments),
     /// Say what is in a raw file, or what exactly is wrong with it
@@ -103,6 +105,22 @@ pub struct HindcastArguments {
     /// CF-netCDF file to write
     #[arg(long)]
     pub out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct VerifyArguments {
+    /// Folder of ODIM_H5 COMP files (RATE, ACRR or DBZH)
+    #[arg(long)]
+    pub frames: PathBuf,
+    /// Nowcast as `raincell hindcast` writes it
+    #[arg(long)]
+    pub nowcast: PathBuf,
+    /// JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// PNG file to draw the scores by lead time into
+    #[arg(long)]
+    pub plot: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

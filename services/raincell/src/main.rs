@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Up(arguments) => commands::up::run(&arguments),
         Command::Prepare(arguments) => commands::prepare::run(&arguments),
         Command::Hindcast(arguments) => commands::hindcast::run(&arguments),
+        Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Render(arguments) => commands::render::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),

@@ -122,6 +122,17 @@ impl Pool {
         self.nowcasts += other.nowcasts;
     }
 
+    /// Cells that were observed.
+    pub fn observed_cells(&self) -> f64 {
+        self.observed_cells
+    }
+
+    /// Cells with rain in the nowcast and in the observation, at the threshold of an index of [`THRESHOLDS_MM_H`].
+    pub fn wet_cells(&self, threshold: usize) -> (f64, f64) {
+        let counts = self.thresholds.get(threshold).copied().unwrap_or_default();
+        (counts.hits + counts.false_alarms, counts.hits + counts.misses)
+    }
+
     /// The scores so far. Where neither nowcast nor observation had rain, CSI and bias are 0 and FSS is 1.
     pub fn scores(&self) -> Scores {
         let mut at =

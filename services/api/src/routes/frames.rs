@@ -18,7 +18,8 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::http::parameters::Parameters;
 use crate::http::reply::{Keep, Reply};
-use crate::memory::HeldFrame;
+use crate::memory::{HeldFrame, SourceView};
+use crate::products::PROBABILITIES;
 use crate::routes::points::KEEP_LATEST;
 use crate::routes::rainviewer::gone;
 use crate::tile_cache::Picture;
@@ -62,6 +63,8 @@ pub struct FrameList {
     /// Valid time of the newest frame that the nowcast knew; null while there is none.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub issue_time: Option<Timestamp>,
+    /// Layers that the steps of the nowcast can be had as tiles of.
+    pub layers: Vec<String>,
     /// In ascending order of valid time.
     pub frames: Vec<FrameEntry>,
 }
@@ -91,10 +94,18 @@ pub async fn list(State(app): State<App>, parameters: Parameters, headers: Heade
         data_age_s,
         stale,
         issue_time: view.run().map(|run| run.issue_time),
+        layers: layers(&view),
         frames: observed.chain(ahead.map(|step| entry(step, FrameKind::Nowcast))).collect(),
     };
     let reply = Reply::json(&answer, KEEP_LATEST)?.made_from(&format!("frames {} {stale}", view.version()));
     Ok(reply.valid_at(newest).aged(data_age_s, stale).to(&headers))
+}
+
+/// Rain rate, and probabilities where the newest run has them.
+fn layers(view: &SourceView) -> Vec<String> {
+    let products = view.run().map(|run| run.products()).unwrap_or_default();
+    let chances = PROBABILITIES.into_iter().filter(|name| products.has(name));
+    std::iter::once("rate").chain(chances).map(str::to_owned).collect()
 }
 
 /// What a frame can be had as.

@@ -10,6 +10,7 @@ mod pictures;
 mod points;
 mod raintext;
 mod rainviewer;
+mod skill;
 mod tiles;
 
 use axum::Router;
@@ -58,6 +59,7 @@ pub fn router(app: &App, health: &Health, limit: Option<ClientLimit>, shutdown: 
         .routes(routes!(frames::list))
         .routes(routes!(frames::one))
         .routes(routes!(alert_skill::alerts))
+        .routes(routes!(skill::skill))
         .merge(events::routes(shutdown));
     if features.tiles {
         documented = documented.routes(routes!(tiles::describe)).routes(routes!(tiles::tile));

@@ -111,6 +111,8 @@ pub enum Layer {
         /// Snow in colours of its own.
         snow: bool,
     },
+    /// Probability, 0–1.
+    Probability,
     /// Where nothing was observed.
     Coverage,
 }
@@ -136,12 +138,16 @@ impl Order {
             (View::Tile { z, x, y }, Layer::Rate { scheme, smooth, snow }) => {
                 renderer.tile(field, &TileRequest { z, x, y, size, scheme, smooth, snow })
             }
+            (View::Tile { z, x, y }, Layer::Probability) => {
+                let scheme = ColorScheme::UniversalBlue;
+                renderer.probability_tile(field, &TileRequest { z, x, y, size, scheme, smooth: true, snow: false })
+            }
             (View::Around { z, lat, lon }, Layer::Rate { scheme, smooth, snow }) => {
                 let request = CentredRequest { lat_deg: lat, lon_deg: lon, z, size, scheme, smooth, snow };
                 renderer.centred(field, &request)
             }
-            (View::Around { .. }, Layer::Coverage) => {
-                return Err(Problem::not_found("coverage comes as tiles only: whole numbers for x and y"));
+            (View::Around { .. }, Layer::Coverage | Layer::Probability) => {
+                return Err(Problem::not_found("this layer comes as tiles only: whole numbers for x and y"));
             }
         };
         self.format.encode(&image.map_err(|error| problem_of(&error))?)

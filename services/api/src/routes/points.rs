@@ -19,8 +19,9 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::http::parameters::{Parameters, check_place};
 use crate::http::reply::{Keep, Reply};
-use crate::memory::SourceView;
+use crate::memory::{HeldRun, SourceView};
 use crate::outlook::{Outlook, after};
+use crate::products::{PERCENTILES, PROBABILITIES};
 use crate::timeline::Timeline;
 
 /// How long an answer about now may be kept.
@@ -236,12 +237,15 @@ fn point_forecast(
         let age_min = now.duration_since(timeline.base_time()).as_mins();
         summary = format!("{summary} The data are {age_min} min old.");
     }
+    let series = series(&timeline);
+    let chances: Vec<_> = series.iter().filter_map(|step| Some((step.valid_time, step.probability_0_1?))).collect();
+    let arrival = outlook.arrival().map(|arrival| outlook.with_chances(arrival, &chances));
     PointForecast {
         lat,
         lon,
         status: if timeline.newest_rate().is_some() { PointStatus::Ok } else { PointStatus::NoData },
-        series: series(&timeline),
-        arrival: outlook.arrival(),
+        series,
+        arrival,
         summary,
         motion: timeline.motion(),
         issue_time: Some(timeline.base_time()),
@@ -252,25 +256,21 @@ fn point_forecast(
     }
 }
 
-/// Every 5 minutes: observed for half an hour, then as far as the run reaches.
+/// Every 5 minutes, at round times: observed for half an hour, then as far as the run reaches.
 fn series(timeline: &Timeline<'_>) -> Vec<ForecastStep> {
-    let base = timeline.base_time();
+    let slot_s = 300;
+    let base = Timestamp::from_second(timeline.base_time().as_second().div_euclid(slot_s) * slot_s);
+    let base = base.unwrap_or_else(|_| timeline.base_time());
     let past = (-PAST_SLOTS..=0).map(|slot| after(base, slot * 5));
     let ahead = timeline.run().into_iter().flat_map(|run| run.steps.iter().map(|step| step.valid_time()));
+    let products = timeline.run().map(HeldRun::products).unwrap_or_default();
     let step = |valid_time: Timestamp| {
         let observed = valid_time <= timeline.newest_time();
         let rate_mm_h = if observed { timeline.observed(valid_time) } else { timeline.rate_at(valid_time) };
-        ForecastStep {
-            valid_time,
-            observed,
-            rate_mm_h,
-            p10: None,
-            p50: None,
-            p90: None,
-            probability_0_1: None,
-            probability_1: None,
-            probability_5: None,
-        }
+        let product = |name: &str| if observed { None } else { timeline.product_at(&products, name, valid_time) };
+        let [p10, p50, p90] = PERCENTILES.map(product);
+        let [probability_0_1, probability_1, probability_5] = PROBABILITIES.map(product);
+        ForecastStep { valid_time, observed, rate_mm_h, p10, p50, p90, probability_0_1, probability_1, probability_5 }
     };
     past.chain(ahead).map(step).collect()
 }

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::problem::ProblemDetails;
-use raincell_render::{ColorScheme, LegendStep, legend};
+use raincell_render::{ColorScheme, LegendStep, legend, probability_legend};
 use raincell_service_runtime::Problem;
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::http::parameters::{Parameters, unknown_path};
 use crate::http::reply::{Keep, Reply};
 use crate::memory::{HeldFrame, SourceView};
+use crate::products::PROBABILITIES;
 use crate::routes::pictures::{Format, Layer, MAX_ZOOM, Order, View, color_scheme, picture, tile_size};
 use crate::routes::points::KEEP_LATEST;
 use crate::routes::rainviewer::gone;
@@ -28,7 +29,7 @@ const DEFAULT_SCHEME: ColorScheme = ColorScheme::UniversalBlue;
 #[utoipa::path(
     get, path = "/tiles/{file}", tag = "tiles",
     params(
-        ("file" = String, Path, description = "`rate.json`"),
+        ("file" = String, Path, description = "`rate.json`, `probability-0.1.json`, `probability-1.json` or `probability-5.json`"),
         ("color" = Option<u8>, Query, description = "Colour scheme, 0 to 8, or 255"),
         ("source" = Option<String>, Query, description = "Only this source"),
     ),
@@ -43,14 +44,40 @@ pub async fn describe(
     parameters: Parameters,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    check_layer(file.strip_suffix(".json").ok_or_else(unknown_path)?)?;
+    let layer = file.strip_suffix(".json").ok_or_else(unknown_path)?;
+    check_layer(layer)?;
     let scheme = scheme_of(&parameters)?;
     let view = app.one_source(&parameters)?;
     let newest = view.newest().ok_or_else(|| Problem::unavailable("no radar frame has come yet"))?;
     let host = app.host(&headers);
-    let body = tile_json(newest, &host, scheme);
+    let body = match threshold_of(layer) {
+        Some(threshold) => {
+            probability_of(&view, layer, None)?;
+            probability_json(newest, &host, layer, threshold)
+        }
+        None => tile_json(newest, &host, scheme),
+    };
     let (age, stale) = app.age(&view);
     Ok(Reply::json(&body, KEEP_LATEST)?.valid_at(Some(newest.valid_time())).aged(age, stale).to(&headers))
+}
+
+/// A probability layer.
+fn probability_json(frame: &HeldFrame, host: &str, layer: &str, threshold: &str) -> Value {
+    let bounds = frame.placement.renderer.bounds();
+    let step = |(least, [r, g, b, a]): &(f32, [u8; 4])| json!({ "from_probability": least, "color": format!("#{r:02x}{g:02x}{b:02x}{a:02x}") });
+    json!({
+        "tilejson": "3.0.0",
+        "name": format!("Probability of at least {threshold} mm/h"),
+        "description": format!("Probability that it rains at least {threshold} mm/h, from the nowcast of {}", frame.source),
+        "version": "1.0.0",
+        "scheme": "xyz",
+        "tiles": [format!("{host}/tiles/{layer}/{{z}}/{{x}}/{{y}}.png?source={}", encoded(&frame.source))],
+        "minzoom": 0,
+        "maxzoom": MAX_ZOOM,
+        "bounds": bounds,
+        "center": [f64::midpoint(bounds[0], bounds[2]), f64::midpoint(bounds[1], bounds[3]), 6],
+        "legend": probability_legend().iter().map(step).collect::<Vec<_>>(),
+    })
 }
 
 fn tile_json(frame: &HeldFrame, host: &str, scheme: ColorScheme) -> Value {
@@ -85,7 +112,7 @@ fn encoded(text: &str) -> String {
 #[utoipa::path(
     get, path = "/tiles/{layer}/{z}/{x}/{file}", tag = "tiles",
     params(
-        ("layer" = String, Path, description = "`rate`"),
+        ("layer" = String, Path, description = "`rate`, `probability-0.1`, `probability-1` or `probability-5`"),
         ("z" = u8, Path, description = "0 to 12"),
         ("x" = u32, Path, description = "Column of the tile"),
         ("file" = String, Path, description = "Row of the tile, `@2x` for 512 pixels, and `.png` or `.webp`"),
@@ -119,6 +146,10 @@ pub async fn tile(
     if let View::Around { .. } = view {
         return Err(Problem::bad_parameter("x", format!("x is `{x}`"), "a whole number"));
     }
+    if threshold_of(&layer).is_some() {
+        let order = Order { view, layer: Layer::Probability, size, format };
+        return probability(&app, &parameters, &headers, &layer, order).await;
+    }
     let layer = Layer::Rate { scheme: scheme_of(&parameters)?, smooth: true, snow: false };
     let order = Order { view, layer, size, format };
     if let Some(id) = parameters.text("id") {
@@ -131,6 +162,42 @@ pub async fn tile(
         None => source.newest().cloned().ok_or_else(|| Problem::unavailable("no radar frame has come yet"))?,
     };
     picture(&app, &headers, frame, order, KEEP_LATEST).await
+}
+
+/// A tile of a probability layer: of the step with an `id`, or of the newest run at the step nearest to `time`.
+async fn probability(
+    app: &App,
+    parameters: &Parameters,
+    headers: &HeaderMap,
+    layer: &str,
+    order: Order,
+) -> Result<Response, Problem> {
+    if let Some(id) = parameters.text("id") {
+        let (run, step) = app.memory().step(id).ok_or_else(|| gone(id))?;
+        let frame = run.product_frame(layer, &step).ok_or_else(|| gone(id))?;
+        return picture(app, headers, Arc::new(frame), order, Keep::Immutable).await;
+    }
+    let frame = probability_of(&*app.one_source(parameters)?, layer, parameters.time("time")?)?;
+    picture(app, headers, Arc::new(frame), order, KEEP_LATEST).await
+}
+
+/// The probability at the step nearest to a time, or at the first step.
+fn probability_of(view: &SourceView, layer: &str, time: Option<Timestamp>) -> Result<HeldFrame, Problem> {
+    let none = || Problem::not_found(format!("layer `{layer}` is not available until the nowcast is an ensemble"));
+    let run = view.run().ok_or_else(none)?;
+    let distance = |step: &&Arc<HeldFrame>| time.map(|time| step.valid_time().duration_since(time).abs());
+    let step = run.steps.iter().min_by_key(distance).ok_or_else(none)?;
+    if distance(&step).is_some_and(|distance| distance > TOLERANCE) {
+        let last = run.steps.last().map_or(step.valid_time(), |step| step.valid_time());
+        let accepted = format!("{} to {last}", run.steps[0].valid_time());
+        return Err(Problem::not_found("there is no probability for this time").naming("time", accepted));
+    }
+    run.product_frame(layer, step).ok_or_else(none)
+}
+
+/// The rain rate in the name of a probability layer.
+fn threshold_of(layer: &str) -> Option<&str> {
+    PROBABILITIES.contains(&layer).then(|| layer.trim_start_matches("probability-"))
 }
 
 /// The frame or step of the newest run that is nearest to an instant; observed before forecast.
@@ -156,14 +223,15 @@ fn scheme_of(parameters: &Parameters) -> Result<ColorScheme, Problem> {
     parameters.text("color").map_or(Ok(DEFAULT_SCHEME), color_scheme)
 }
 
-/// Layers that the contract names but no data exists for are told apart from those that do not exist.
+/// A layer that the contract names but no data exists for is told apart from those that do not exist.
 fn check_layer(layer: &str) -> Result<(), Problem> {
     match layer {
         "rate" => Ok(()),
+        _ if threshold_of(layer).is_some() => Ok(()),
         "quality" => Err(Problem::not_found("layer `quality` is not available until frames carry a quality index")),
-        "probability-0.1" | "probability-1" | "probability-5" => {
-            Err(Problem::not_found(format!("layer `{layer}` is not available until the nowcast is an ensemble")))
+        _ => {
+            let accepted = format!("rate, {}", PROBABILITIES.join(", "));
+            Err(Problem::not_found(format!("there is no layer `{layer}`")).naming("layer", accepted))
         }
-        _ => Err(Problem::not_found(format!("there is no layer `{layer}`")).naming("layer", "rate")),
     }
 }

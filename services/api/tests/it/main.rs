@@ -5,6 +5,8 @@ mod alert_skill;
 mod compatible;
 mod documents;
 mod points;
+mod products;
 mod resilience;
 mod scene;
+mod skill;
 mod tiles;

@@ -75,7 +75,8 @@ async fn layers_without_data_say_what_they_wait_for() {
             assert!(problem["detail"].as_str().unwrap().contains("not available until"), "{problem}");
         }
     }
-    assert_eq!(scene.problem("/tiles/clouds/8/131/84.png", 404).await["accepted"], "rate");
+    let problem = scene.problem("/tiles/clouds/8/131/84.png", 404).await;
+    assert_eq!(problem["accepted"], "rate, probability-0.1, probability-1, probability-5");
 }
 
 #[tokio::test(flavor = "multi_thread")]

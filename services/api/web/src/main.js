@@ -3,6 +3,7 @@ import { createMap } from "./basemap.js";
 import { RainLayers } from "./rain.js";
 import { TimeBar } from "./timebar.js";
 import { PointCard } from "./point.js";
+import { SkillPanel } from "./skill.js";
 import { showLegend } from "./legend.js";
 import { getJson, follow } from "./service.js";
 
@@ -53,18 +54,39 @@ async function start() {
   const rain = new RainLayers(map);
   const bar = new TimeBar((frame) => rain.show(frame), (frame) => rain.isReady(frame));
   const card = new PointCard(map, description.legend);
+  const skill = new SkillPanel();
+  const chance = document.getElementById("chance");
+  let chances = null;
   let version = "";
+
+  /** Probabilities are there when the nowcast is an ensemble. */
+  async function lookForChances(layers) {
+    const layer = "probability-0.1";
+    chances = layers?.includes(layer) ? (chances ?? (await getJson(`tiles/${layer}.json`).catch(() => null))) : null;
+    chance.hidden = !chances;
+    if (!chances) showForecastAs(false);
+  }
+
+  function showForecastAs(probability) {
+    chance.setAttribute("aria-pressed", String(probability));
+    rain.setForecast(probability ? "probability-0.1" : "rate");
+    showLegend(probability ? chances.legend : description.legend);
+  }
+
+  chance.addEventListener("click", () => showForecastAs(chance.getAttribute("aria-pressed") !== "true"));
 
   async function refresh() {
     try {
       const list = await getJson("v1/frames");
       complain();
       showAge(list);
+      skill.refresh();
       const frames = shown(list);
       bar.setNow(Date.parse(list.generated) / 1000);
       const next = frames.map((frame) => frame.id).join();
       if (next === version) return;
       version = next;
+      await lookForChances(list.layers);
       rain.setFrames(frames);
       bar.setFrames(frames);
       card.refresh();

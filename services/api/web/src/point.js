@@ -106,6 +106,7 @@ function facts(forecast) {
   const told = [];
   const last = forecast.series.findLast((step) => step.observed);
   if (last?.rate_mm_h > 0) told.push(`${number(last.rate_mm_h)} mm/h at the last scan`);
+  if (forecast.arrival?.probability != null) told.push(`probability of rain ${(100 * forecast.arrival.probability).toFixed(0)} %`);
   if (forecast.motion?.speed_km_h >= 3) {
     const towards = COMPASS[Math.round(forecast.motion.towards_deg / 45) % 8];
     told.push(`moving ${towards} at ${forecast.motion.speed_km_h.toFixed(0)} km/h`);

@@ -15,6 +15,8 @@ export class RainLayers {
   #held = [];
   #wanted = null;
   #visible = null;
+  /** Layer of the forecast steps: `rate`, or a probability. Observations are always rates. */
+  #forecast = "rate";
 
   constructor(map) {
     this.#map = map;
@@ -30,6 +32,19 @@ export class RainLayers {
     for (const id of [...this.#held]) {
       if (!known.has(id) && id !== this.#visible) this.#drop(id);
     }
+  }
+
+  /** Shows the forecast as another layer. */
+  setForecast(layer) {
+    if (layer === this.#forecast) return;
+    this.#forecast = layer;
+    const steps = new Set(this.#frames.filter((frame) => frame.kind !== "observed").map((frame) => frame.id));
+    for (const id of [...this.#held]) {
+      if (!steps.has(id)) continue;
+      if (id === this.#visible) this.#visible = null;
+      this.#drop(id);
+    }
+    if (this.#wanted) this.show({ id: this.#wanted });
   }
 
   /** Shows a frame as soon as its tiles are there. */
@@ -76,7 +91,9 @@ export class RainLayers {
     }
     // What a frame does not know is veiled: unknown is not dry, and a forecast knows less than an observation.
     this.#add(`veil:${id}`, `v2/coverage/0/256/{z}/{x}/{y}.png?id=${id}`, { "raster-brightness-min": theme().veilBrightness });
-    this.#add(`rain:${id}`, `tiles/rate/{z}/{x}/{y}.png?id=${id}`, { "raster-resampling": "linear" });
+    const observed = this.#frames.find((frame) => frame.id === id)?.kind === "observed";
+    const layer = observed ? "rate" : this.#forecast;
+    this.#add(`rain:${id}`, `tiles/${layer}/{z}/{x}/{y}.png?id=${id}`, { "raster-resampling": "linear" });
     this.#held.push(id);
     while (this.#held.length > MOST_LAYERS) {
       const oldest = this.#held.find((held) => held !== this.#visible && held !== this.#wanted);

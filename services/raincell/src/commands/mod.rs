@@ -7,3 +7,4 @@ pub mod prepare;
 pub mod render;
 pub mod store;
 pub mod up;
+pub mod verify;

@@ -5,6 +5,7 @@
 //! only what differs from the one before.
 
 mod basemap;
+mod chart;
 mod encode;
 mod frames;
 mod labels;
@@ -12,6 +13,8 @@ mod palette;
 mod panels;
 mod text;
 mod theme;
+
+pub use chart::{Chart, chart_png};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

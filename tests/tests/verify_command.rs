@@ -1,0 +1,58 @@
+//! `raincell hindcast` and `raincell verify` on frames that `raincell prepare` makes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use raincell_simulator::{Radar, Weather, odim_file};
+use raincell_tests::raincell;
+use serde_json::Value;
+
+/// Frames every five minutes from 12:00 to 12:50 in `<folder>/frames`.
+fn frames(folder: &Path) -> String {
+    let start: Timestamp = "2026-05-01T12:00:00Z".parse().unwrap();
+    let weather = Weather::demo(1, start);
+    for minutes in (0..=50).step_by(5) {
+        let volume = Radar::demo().scan(&weather, start + SignedDuration::from_mins(minutes));
+        let (name, bytes) = odim_file(&volume).unwrap();
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
+    let frames = folder.join("frames").to_str().unwrap().to_owned();
+    let (code, _, stderr) = raincell(&["prepare", folder.to_str().unwrap(), "--out", &frames]).unwrap();
+    assert_eq!(code, 0, "{stderr}");
+    frames
+}
+
+#[test]
+fn a_hindcast_is_scored_beside_persistence_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let frames = frames(folder.path());
+    let nowcast = folder.path().join("n.nc").to_str().unwrap().to_owned();
+    let plot = folder.path().join("n.png").to_str().unwrap().to_owned();
+    let hindcast = ["hindcast", "--frames", &frames, "--at", "202605011230", "--steps", "4", "--out", &nowcast];
+    assert_eq!(raincell(&hindcast).unwrap().0, 0);
+    let verify = ["verify", "--frames", &frames, "--nowcast", &nowcast];
+    let (code, json, stderr) = raincell(&[&verify[..], &["--json", "--plot", &plot]].concat()).unwrap();
+    assert_eq!(code, 0, "{stderr}");
+    let report: Value = serde_json::from_str(&json).unwrap();
+    let leads = report["leads"].as_array().unwrap();
+    assert_eq!(
+        leads.iter().map(|lead| lead["lead_min"].as_f64().unwrap()).collect::<Vec<_>>(),
+        [5.0, 10.0, 15.0, 20.0]
+    );
+    for lead in leads {
+        let csi = |which: &str| lead[which]["csi1"].as_f64().unwrap();
+        assert!(csi("nowcast") > csi("persistence"), "{lead}");
+    }
+    assert!(std::fs::read(&plot).unwrap().starts_with(b"\x89PNG"));
+    let (_, table, _) = raincell(&verify).unwrap();
+    assert_eq!(table.lines().count(), 2 + 4, "{table}");
+
+    // The last step was never observed: the others are scored all the same.
+    let last = std::fs::read_dir(&frames).unwrap().map(|e| e.unwrap().path()).max().unwrap();
+    std::fs::remove_file(last).unwrap();
+    let (code, table, stderr) = raincell(&verify).unwrap();
+    assert_eq!((code, table.lines().count()), (1, 2 + 3), "{table}");
+    assert!(stderr.contains("no frame of 2026-05-01T12:50:00Z"), "{stderr}");
+}
