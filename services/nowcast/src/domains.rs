@@ -30,14 +30,14 @@ pub struct Domains {
     workshop: Arc<Workshop>,
     shutdown: CancellationToken,
     looks: std::sync::Mutex<HashMap<String, mpsc::Sender<&'static str>>>,
-    tasks: tokio::sync::Mutex<JoinSet<()>>,
+    tasks: std::sync::Mutex<JoinSet<()>>,
     held: Arc<AtomicUsize>,
 }
 
 impl Domains {
     /// None yet.
     pub fn new(workshop: Arc<Workshop>, shutdown: CancellationToken) -> Self {
-        let (looks, tasks) = (std::sync::Mutex::default(), tokio::sync::Mutex::default());
+        let (looks, tasks) = (std::sync::Mutex::default(), std::sync::Mutex::default());
         Self { workshop, shutdown, looks, tasks, held: Arc::default() }
     }
 
@@ -46,7 +46,7 @@ impl Domains {
         match self.workshop.store.sources().await {
             Ok(sources) => {
                 for source in sources {
-                    self.look(&source.source, trigger).await;
+                    self.look(&source.source, trigger);
                 }
             }
             Err(error) => self.workshop.report("all", trigger, &error.into()),
@@ -54,22 +54,18 @@ impl Domains {
     }
 
     /// Sees to a source.
-    pub async fn look(&self, source: &str, trigger: &'static str) {
+    pub fn look(&self, source: &str, trigger: &'static str) {
         if !self.workshop.config.wants(source) || self.shutdown.is_cancelled() {
             return;
         }
-        let known = self.looks.lock().unwrap_or_else(PoisonError::into_inner).get(source).cloned();
-        let sender = match known {
-            Some(sender) => sender,
-            None => self.begin(source).await,
-        };
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = looks.entry(source.to_owned()).or_insert_with(|| self.begin(source));
         // A full channel: a look is due anyway.
         let _ = sender.try_send(trigger);
     }
 
-    async fn begin(&self, source: &str) -> mpsc::Sender<&'static str> {
+    fn begin(&self, source: &str) -> mpsc::Sender<&'static str> {
         let (sender, looks) = mpsc::channel(1);
-        self.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), sender.clone());
         let keeper = Keeper {
             source: source.to_owned(),
             workshop: Arc::clone(&self.workshop),
@@ -78,13 +74,14 @@ impl Domains {
             held: Arc::clone(&self.held),
             began: Instant::now(),
         };
-        self.tasks.lock().await.spawn(keeper.keep(self.shutdown.clone()));
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.spawn(keeper.keep(self.shutdown.clone()));
         sender
     }
 
     /// Waits until every domain is given back, after the shutdown.
     pub async fn ended(&self) {
-        let mut tasks = self.tasks.lock().await;
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         while tasks.join_next().await.is_some() {}
     }
 }

@@ -87,7 +87,7 @@ async fn listen(domains: Arc<Domains>, store: StoreClient, health: Health, runti
             }
             Some(StreamItem::Event(event)) => {
                 if let Event::Frame(frame) = event.event {
-                    domains.look(&frame.source, "event").await;
+                    domains.look(&frame.source, "event");
                 }
             }
             Some(StreamItem::Disconnected { reason }) => {
