@@ -235,7 +235,10 @@ impl Input<'_> {
     fn begin(&self, since: Timestamp, told_mm_h: f32) -> (Phase, Option<News>) {
         let until = self.outlook.and_then(|outlook| self.expected_end(outlook, self.time));
         let rate_mm_h = self.rate_mm_h;
-        let news = News { until, ..self.news(RainEventKind::Begun, since, rate_mm_h) };
+        // It began after the last look, where that was not long ago.
+        let last_look = (self.gap > Span::ZERO && self.gap <= BLIND).then(|| since.saturating_sub(self.gap));
+        let window = last_look.and_then(Result::ok).map(|last_look| (last_look, since));
+        let news = News { until, window, ..self.news(RainEventKind::Begun, since, rate_mm_h) };
         let phase = Phase::Raining {
             since,
             peak_mm_h: rate_mm_h,

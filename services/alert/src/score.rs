@@ -29,6 +29,9 @@ struct Life {
     begun: Option<Timestamp>,
     /// When it was called off.
     called_off: Option<Timestamp>,
+    /// True when it rained at the first look, or the first after a long gap: nobody knows whether a warning was due.
+    #[serde(default)]
+    begun_unseen: bool,
 }
 
 impl Record {
@@ -45,7 +48,10 @@ impl Record {
         };
         match event.kind {
             RainEventKind::Coming => life.warned = Some((event.time, event.about)),
-            RainEventKind::Begun => life.begun = Some(event.about),
+            RainEventKind::Begun => {
+                life.begun = Some(event.about);
+                life.begun_unseen = event.facts.as_ref().is_some_and(|facts| facts.earliest.is_none());
+            }
             _ => life.called_off = Some(event.about),
         }
     }
@@ -63,7 +69,8 @@ impl Record {
         // Rain that came after the all-clear came after all, but was a false alarm by then, and unwarned.
         let hits = count(|l| l.warned.is_some() && l.begun.is_some() && l.called_off.is_none());
         let false_alarms = count(|l| l.called_off.is_some());
-        let misses = count(|l| l.begun.is_some() && (l.warned.is_none() || l.called_off.is_some()));
+        let misses =
+            count(|l| l.begun.is_some() && ((l.warned.is_none() && !l.begun_unseen) || l.called_off.is_some()));
         let open = count(|l| l.warned.is_some() && l.begun.is_none() && l.called_off.is_none());
         let share = |part: u32, of: u32| (of > 0).then(|| f64::from(part) / f64::from(of));
         let minutes = |of: fn(Timestamp, Timestamp, Timestamp) -> Span| {
@@ -110,6 +117,8 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use raincell_api_types::alerts::EventFacts;
+
     use super::*;
     use RainEventKind::{Begun, Coming, Ended, FalseAlarm};
 
@@ -156,6 +165,18 @@ mod tests {
         assert_eq!(serde_json::from_value::<Record>(json).unwrap(), record);
         record.forget(minute(60 * 24 * 61));
         assert_eq!(record, Record::default());
+    }
+
+    #[test]
+    fn rain_that_fell_at_the_first_look_is_no_miss() {
+        let mut record = Record::default();
+        let begun =
+            |facts| RainEvent { place_id: "delft".into(), kind: Begun, time: minute(0), facts, ..RainEvent::default() };
+        record.note("0-delft", &begun(Some(Box::default())));
+        assert_eq!(record.skill(Timestamp::MIN).misses, 0);
+        let seen = EventFacts { earliest: Some(minute(-5)), ..EventFacts::default() };
+        record.note("0-delft", &begun(Some(Box::new(seen))));
+        assert_eq!(record.skill(Timestamp::MIN).misses, 1);
     }
 
     #[test]

@@ -148,7 +148,8 @@ pub struct News {
     pub rate_mm_h: f32,
     /// When the rain is expected to end, where the outlook sees the end.
     pub until: Option<Timestamp>,
-    /// Coming: from when to when the start is likely, where that is more than one time.
+    /// Coming: from when to when the start is likely, where that is more than one time. Begun: the last look before it and
+    /// the start; `None` where nobody knows when it began.
     pub window: Option<(Timestamp, Timestamp)>,
     /// Coming: probability of the rain, 0–1, where the nowcast gives one.
     pub probability: Option<f32>,

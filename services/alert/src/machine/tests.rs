@@ -106,7 +106,10 @@ fn rain_without_a_warning_has_begun() {
     watch.look(0, Some(0.0), None);
     watch.look(5, Some(2.0), None);
     assert_eq!(watch.told(), [(Begun, 5)]);
-    assert_eq!(watch.news[0].until, None);
+    assert_eq!((watch.news[0].until, watch.news[0].window), (None, Some((minute(0), minute(5)))));
+    let mut late = Watch::new();
+    late.look(0, Some(2.0), None);
+    assert_eq!(late.news[0].window, None, "nobody knows when it began");
 }
 
 #[test]
