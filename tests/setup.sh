@@ -3,6 +3,8 @@
 # Tools and the Python venv stay outside the clone, so that a second clone finds them.
 RAINCELL_CACHE="${RAINCELL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/raincell}"
 CARGO_DENY_VERSION=0.20.2
+DYNOXIDE_VERSION=3.2.0
+MINISTACK_VERSION=1.5.0
 
 step() { printf '\n== %s ==\n' "$*" >&2; }
 
@@ -53,4 +55,76 @@ need_cargo_deny() {
     CARGO_DENY=$(command -v cargo-deny || echo "$RAINCELL_CACHE/tools/bin/cargo-deny")
     [ -x "$CARGO_DENY" ] && return
     cargo install cargo-deny --version "$CARGO_DENY_VERSION" --locked --debug --quiet --root "$RAINCELL_CACHE/tools"
+}
+
+# A DynamoDB-compatible server in Rust, a tool beside the project.
+need_dynoxide() {
+    local root="$RAINCELL_CACHE/tools"
+    DYNOXIDE="$root/bin/dynoxide"
+    if [ ! -x "$DYNOXIDE" ]; then
+        cargo install dynoxide-rs --version "$DYNOXIDE_VERSION" --locked --debug --quiet --root "$root" \
+            --no-default-features --features native-sqlite,http-server,cli
+    fi
+}
+
+# A second opinion on it (and S3, SNS, SQS), in Python.
+need_ministack() {
+    local venv="$RAINCELL_CACHE/ministack"
+    MINISTACK="$venv/bin/ministack"
+    if [ "$(cat "$venv/installed" 2>/dev/null)" != "$MINISTACK_VERSION" ]; then
+        command -v python3 >/dev/null || need_debian python3
+        python3 -c 'import ensurepip' 2>/dev/null || need_debian python3-venv
+        rm -rf "$venv"
+        python3 -m venv "$venv"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check "ministack==$MINISTACK_VERSION"
+        echo "$MINISTACK_VERSION" > "$venv/installed"
+    fi
+}
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# Waits until something answers HTTP.
+wait_for() {
+    local url="$1" tries
+    for tries in $(seq 300); do
+        python3 - "$url" 2>/dev/null <<'PYTHON' && return
+import sys, urllib.error, urllib.request
+try:
+    urllib.request.urlopen(sys.argv[1], timeout=1)
+except urllib.error.HTTPError:
+    pass
+PYTHON
+        sleep 0.1
+    done
+    echo "$url does not answer" >&2
+    return 1
+}
+
+# Both, running until the shell ends; where they answer goes into the environment of the tests.
+start_dynamodb_servers() {
+    need_dynoxide
+    need_ministack
+    local port folder
+    port=$(free_port)
+    "$DYNOXIDE" serve --host 127.0.0.1 --port "$port" --log quiet >/dev/null 2>&1 &
+    SERVERS+=($!)
+    export RAINCELL_TEST_DYNOXIDE="http://127.0.0.1:$port"
+    port=$(free_port)
+    folder=$(mktemp -d)
+    (cd "$folder" && exec env BIND_HOST=127.0.0.1 GATEWAY_PORT="$port" MINISTACK_HOST=127.0.0.1 \
+        "$MINISTACK" >/dev/null 2>&1) &
+    SERVERS+=($!)
+    export RAINCELL_TEST_MINISTACK="http://127.0.0.1:$port"
+    # They take any; the SDK wants some.
+    export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+    wait_for "$RAINCELL_TEST_DYNOXIDE"
+    wait_for "$RAINCELL_TEST_MINISTACK"
+}
+
+SERVERS=()
+stop_servers() {
+    local server
+    for server in "${SERVERS[@]}"; do kill "$server" 2>/dev/null || true; done
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use raincell_service_runtime::ServiceConfig;
 use serde::Deserialize;
 
+use crate::Backend;
+
 /// A shorter token is easily guessed.
 const SHORTEST_TOKEN: usize = 8;
 
@@ -14,8 +16,16 @@ const SHORTEST_TOKEN: usize = 8;
 pub struct Config {
     /// Where it listens.
     pub bind: String,
+    /// What keeps it all.
+    pub backend: Backend,
     /// The SQLite file.
     pub database: PathBuf,
+    /// The DynamoDB table.
+    pub table: String,
+    /// Its region.
+    pub region: String,
+    /// Where DynamoDB answers; empty for Amazon's.
+    pub endpoint: String,
     /// What every request must carry.
     pub token: String,
     /// How long things are kept, hours since they were stored.
@@ -57,6 +67,17 @@ impl ServiceConfig for Config {
         let printable = self.token.bytes().all(|b| b.is_ascii_graphic());
         expect(printable, "token holds characters other than printable ASCII".into());
         expect(!self.database.as_os_str().is_empty(), "database is empty, expected a path".into());
+        let named = self.table.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+        expect(
+            named && (3..=255).contains(&self.table.len()),
+            format!("table is {:?}, expected 3 to 255 of the characters A-Z a-z 0-9 _ - .", self.table),
+        );
+        expect(!self.region.is_empty(), "region is empty, expected one like us-east-1".into());
+        let address = self.endpoint.is_empty() || ["http://", "https://"].iter().any(|s| self.endpoint.starts_with(s));
+        expect(
+            address,
+            format!("endpoint is {:?}, expected an http:// or https:// address, or nothing", self.endpoint),
+        );
         for (key, value, most) in [
             ("retention_hours", self.retention_hours, 24 * 366),
             ("tombstone_hours", self.tombstone_hours, 24 * 366),

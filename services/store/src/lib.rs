@@ -1,10 +1,12 @@
 //! The one service that remembers: frames, nowcast runs and their verification, alert states with their outbox, checkpoints, leases, dead
 //! letters, and the log of what happened, over HTTP with a bearer token.
 //!
-//! The only process with the database open; all others ask it. What it answers with 200 or 201 is durable.
+//! The only service with the database open; all others ask it. What it answers with 200 or 201 is durable. On a SQLite
+//! file there is one of it, on a DynamoDB table there may be several.
 
 mod alerts;
 mod answers;
+mod backend;
 mod checkpoints;
 mod config;
 mod dead_letters;
@@ -17,7 +19,6 @@ mod rain;
 mod retention;
 mod verification;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,11 +27,12 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use axum::{Router, middleware};
 use raincell_api_types::health::Condition;
-use raincell_frame_store::{FrameStore, SqliteStore};
+use raincell_frame_store::FrameStore;
 use raincell_service_runtime::auth::{BearerToken, require_bearer};
 use raincell_service_runtime::{Health, Problem, Runtime, http};
 use tokio::net::TcpListener;
 
+pub use backend::{Backend, init, open, place};
 pub use config::Config;
 
 /// What every handler has.
@@ -45,13 +47,13 @@ pub(crate) struct App {
 /// # Errors
 /// When the database cannot be opened, or the server itself fails.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
-    make_folder_of(&config.database)?;
-    let store =
-        SqliteStore::open(&config.database).await.with_context(|| format!("database {}", config.database.display()))?;
-    let app = App { store: Arc::new(store), runtime: runtime.clone() };
+    let app = App { store: backend::open(&config).await?, runtime: runtime.clone() };
     let health = Health::new("store");
     health.set("database", Condition::Ok, "opened");
-    tracing::info!(database = %config.database.display(), "store opened");
+    match config.backend {
+        Backend::Sqlite => tracing::info!(database = %config.database.display(), "store opened"),
+        Backend::Dynamodb => tracing::info!(table = config.table, endpoint = config.endpoint, "store opened"),
+    }
     let watching = tokio::spawn(watch_log(app.clone(), health.clone(), config.event_poll_ms));
     let retaining = tokio::spawn(retention::keep(app.clone(), config.clone()));
     let served = http::serve("store", listener, router(app, &health, &config), runtime.shutdown.clone()).await;
@@ -110,14 +112,5 @@ async fn watch_log(app: App, health: Health, poll_ms: u32) {
             () = tokio::time::sleep(poll) => {}
             () = app.runtime.shutdown.cancelled() => return,
         }
-    }
-}
-
-fn make_folder_of(database: &Path) -> anyhow::Result<()> {
-    match database.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => {
-            std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
-        }
-        _ => Ok(()),
     }
 }

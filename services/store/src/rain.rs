@@ -1,16 +1,17 @@
 //! `/v1/rain`: a point series straight from the stored frames.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use jiff::SignedDuration;
-use raincell_api_types::frames::{FrameInfo, RainSample, RainSeries};
+use raincell_api_types::frames::{RainSample, RainSeries};
 use raincell_frame::{DecodeError, decode_header, decode_point};
-use raincell_frame_store::{FrameKey, FrameQuery, StoreError};
-use raincell_model::{GeoReference, Observation};
+use raincell_frame_store::{SegmentOf, StoreError, Stored};
+use raincell_model::{GeoReference, Grid, Observation};
 use raincell_service_runtime::Problem;
 
 use crate::App;
@@ -26,17 +27,21 @@ pub(crate) async fn series(State(app): State<App>, parameters: Parameters) -> Re
     let lon_deg = parameters.required_number("lon", &(-180.0..=180.0))?;
     let past_minutes = parameters.number("past", &(0..=LONGEST_PAST_MINUTES))?.unwrap_or(0);
     let source = source_of(&app, parameters.text("source")).await?;
-    let mut reading = PointReading { lat_deg, lon_deg, cells: BTreeMap::new() };
-    let mut samples = Vec::new();
-    for info in frames(&app, &source, past_minutes).await? {
-        let key = FrameKey::new(&info.source, &info.product, info.valid_time)?;
-        let body = match app.store.frame(&key).await {
-            Ok(stored) => stored.body,
-            // It has expired since the listing.
-            Err(StoreError::NotFound { .. }) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        let rate_mm_h = reading.rate(&body).map_err(|e| Problem::internal(&format!("{key}: {e}")))?;
+    let reading = Arc::new(PointReading { lat_deg, lon_deg, cells: Mutex::default() });
+    let segment_of: SegmentOf = {
+        let reading = Arc::clone(&reading);
+        Arc::new(move |header| reading.cell(&header.grid).and_then(|(row, column)| header.segment_of(row, column)))
+    };
+    let past = SignedDuration::from_mins(past_minutes);
+    let series = app.store.recent_segments(&source, PRODUCT, past, segment_of).await?;
+    if series.is_empty() {
+        return Err(StoreError::NotFound { what: format!("a frame of {source}") }.into());
+    }
+    let mut samples = Vec::with_capacity(series.len());
+    for Stored { info, body } in series {
+        let rate_mm_h = reading.rate(&body).map_err(|error| {
+            Problem::internal(&format!("frame {}/{} of {}: {error}", info.source, info.product, info.valid_time))
+        })?;
         samples.push(RainSample { valid_time: info.valid_time, rate_mm_h });
     }
     Ok(Json(RainSeries { source, samples }).into_response())
@@ -59,42 +64,32 @@ async fn source_of(app: &App, asked: Option<&str>) -> Result<String, Refusal> {
     }
 }
 
-/// Those of the past minutes before the newest, which may itself be old: a store of archived weather has a past, too.
-async fn frames(app: &App, source: &str, past_minutes: i64) -> Result<Vec<FrameInfo>, Refusal> {
-    let newest = app.store.latest_frames(source, PRODUCT, 1).await?;
-    let Some(newest) = newest.into_iter().next() else {
-        return Err(StoreError::NotFound { what: format!("a frame of {source}") }.into());
-    };
-    let query = FrameQuery {
-        source: Some(source.to_owned()),
-        product: Some(PRODUCT.to_owned()),
-        from: newest.valid_time.checked_sub(SignedDuration::from_mins(past_minutes)).ok(),
-        to: Some(newest.valid_time),
-        ..FrameQuery::default()
-    };
-    Ok(app.store.list_frames(&query).await?.frames)
-}
-
-/// Reads one place out of many frames, whose grids are mostly the same.
+/// Reads one place out of many frames, whose grids are mostly the same. The past counts from the newest frame, which may
+/// itself be old: a store of archived weather has a past, too.
 struct PointReading {
     lat_deg: f64,
     lon_deg: f64,
     /// Cell of the place by fingerprint of the grid; `None` off the grid.
-    cells: BTreeMap<u64, Option<(usize, usize)>>,
+    cells: Mutex<BTreeMap<u64, Option<(usize, usize)>>>,
 }
 
 impl PointReading {
-    /// mm/h, or `None` where nothing was observed.
-    fn rate(&mut self, body: &Bytes) -> Result<Option<f32>, DecodeError> {
-        let grid = decode_header(body)?.grid;
-        let cell = self.cells.entry(grid.fingerprint()).or_insert_with(|| {
+    /// Row and column; `None` off the grid.
+    fn cell(&self, grid: &Grid) -> Option<(usize, usize)> {
+        let find = || {
             let georeference: Option<GeoReference> = grid
                 .georeference()
                 .inspect_err(|error| tracing::warn!(%error, projection = grid.projection, "grid without a place"))
                 .ok();
             georeference?.index_of(self.lat_deg, self.lon_deg)
-        });
-        let Some((row, column)) = *cell else { return Ok(None) };
+        };
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        *cells.entry(grid.fingerprint()).or_insert_with(find)
+    }
+
+    /// mm/h, or `None` where nothing was observed.
+    fn rate(&self, body: &Bytes) -> Result<Option<f32>, DecodeError> {
+        let Some((row, column)) = self.cell(&decode_header(body)?.grid) else { return Ok(None) };
         Ok(match decode_point(body, row, column)? {
             Observation::NoData => None,
             Observation::Dry => Some(0.0),

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::alerts::{AlertState, AlertTransition, OutboxPost, PostOutcome, PostStatus};
 use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState, NewDeadLetter};
 use raincell_api_types::events::SequencedEvent;
 use raincell_api_types::frames::{Checkpoint, FrameInfo, FramePage, NowcastInfo, SourceInfo};
 use raincell_api_types::leases::{Fence, Lease, LeaseChange};
 use raincell_api_types::verification::{PooledSums, ScoredNowcast};
+use raincell_frame::FrameHeader;
 use tokio::sync::watch;
 
 use crate::{FrameKey, FrameQuery, NowcastKey, StoreError};
@@ -42,6 +43,9 @@ pub struct Stored<T> {
     /// As it was stored.
     pub body: Bytes,
 }
+
+/// Says which segment of a frame somebody wants; `None` where its header says it all.
+pub type SegmentOf = Arc<dyn Fn(&FrameHeader) -> Option<usize> + Send + Sync>;
 
 /// How much was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,6 +112,19 @@ pub trait FrameStore: Debug + Send + Sync {
     /// # Errors
     /// As any call.
     async fn latest_frames(&self, source: &str, product: &str, n: usize) -> Result<Vec<FrameInfo>, StoreError>;
+
+    /// The newest frame and those up to `past` before it (by valid time), in ascending order, each with its header and the
+    /// segment that is asked for; any other segment may be all zeros. A frame that goes away meanwhile is left out.
+    ///
+    /// # Errors
+    /// As any call.
+    async fn recent_segments(
+        &self,
+        source: &str,
+        product: &str,
+        past: SignedDuration,
+        segment_of: SegmentOf,
+    ) -> Result<Vec<Stored<FrameInfo>>, StoreError>;
 
     /// What is stored of each source and product, in the order of their names.
     ///

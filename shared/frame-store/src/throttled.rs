@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::alerts::{AlertState, AlertTransition, OutboxPost, PostOutcome, PostStatus};
 use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState, NewDeadLetter};
 use raincell_api_types::events::SequencedEvent;
@@ -15,7 +15,9 @@ use raincell_api_types::leases::{Fence, Lease, LeaseChange};
 use raincell_api_types::verification::{PooledSums, ScoredNowcast};
 use tokio::sync::watch;
 
-use crate::{FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, StoreError, Stored, WriteCondition};
+use crate::{
+    FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, SegmentOf, StoreError, Stored, WriteCondition,
+};
 
 /// How slow, and how often not at all. The default changes nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +90,16 @@ impl FrameStore for ThrottledStore {
 
     async fn latest_frames(&self, source: &str, product: &str, n: usize) -> Result<Vec<FrameInfo>, StoreError> {
         self.through(self.inner.latest_frames(source, product, n)).await
+    }
+
+    async fn recent_segments(
+        &self,
+        source: &str,
+        product: &str,
+        past: SignedDuration,
+        segment_of: SegmentOf,
+    ) -> Result<Vec<Stored<FrameInfo>>, StoreError> {
+        self.through(self.inner.recent_segments(source, product, past, segment_of)).await
     }
 
     async fn sources(&self) -> Result<Vec<SourceInfo>, StoreError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use raincell_model::Grid;
 
-use crate::blocks::{BLOCK_LOG2, BlockGrid, BlockState, GROUP_BLOCKS, StateRuns};
+use crate::blocks::{BLOCK_LOG2, BlockGrid, BlockState, GROUP_BLOCKS, SIDE, StateRuns};
 use crate::bytes::{Reader, put_text, wrong};
 use crate::palette::Palette;
 use crate::predict::STATES;
@@ -79,6 +79,16 @@ impl FrameHeader {
     /// Share of the observed cells that are wet, 0 to 1; 0 where nothing was observed.
     pub fn wet_share(&self) -> f64 {
         if self.observed_cells == 0 { 0.0 } else { self.wet_cells as f64 / self.observed_cells as f64 }
+    }
+
+    /// Number of the segment that holds a cell; `None` where the header alone says what is there, and off the grid.
+    pub fn segment_of(&self, row: usize, column: usize) -> Option<usize> {
+        if row >= self.grid.height || column >= self.grid.width {
+            return None;
+        }
+        let (state, stored) = self.states.at(self.block_grid().index_of(row / SIDE, column / SIDE));
+        let following = self.segments.partition_point(|segment| segment.first_block <= stored);
+        if state == BlockState::Mixed { following.checked_sub(1) } else { None }
     }
 
     pub(crate) fn block_grid(&self) -> BlockGrid {

@@ -9,7 +9,37 @@ use raincell_store_client::{ClientError, LeaseKeeper, StoreClient};
 use reqwest::Method;
 use serde_json::json;
 
-use super::server::{Server, frame};
+use super::server::{Server, frame, table};
+
+/// A test on each backend.
+macro_rules! on_both_backends {
+    ($($name:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$name(super::Server::start(folder.path()).await).await;
+            })*
+        }
+
+        mod on_dynamodb {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let Some(table) = super::table() else { return };
+                super::$name(super::Server::start_on(&table, "127.0.0.1:0").await).await;
+            })*
+        }
+    };
+}
+
+on_both_backends! {
+    a_lease_is_taken_renewed_and_released,
+    a_write_under_a_stale_fence_is_refused_and_leaves_nothing,
+    what_is_no_lease_and_what_is_no_fence_is_a_problem,
+    a_killed_holder_is_followed_by_another_and_its_late_write_is_refused,
+    a_released_lease_passes_on_and_a_holder_keeps_it_for_many_durations,
+    of_forty_keepers_one_at_a_time_gets_its_writes_through,
+}
 
 fn take(owner: &str, version: u64) -> LeaseChange {
     LeaseChange::Take { owner: owner.into(), duration_ms: 10_000, version }
@@ -29,10 +59,7 @@ fn keeper(client: &StoreClient, who: &str) -> LeaseKeeper {
     LeaseKeeper::start(client, "leader", who, Duration::from_millis(600)).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lease_is_taken_renewed_and_released() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path()).await;
+async fn a_lease_is_taken_renewed_and_released(server: Server) {
     let client = &server.client;
     assert_eq!(client.lease("leader").await.unwrap().version, 0);
     let lease = client.change_lease("leader", &take("a", 0)).await.unwrap();
@@ -46,10 +73,7 @@ async fn a_lease_is_taken_renewed_and_released() {
     assert_eq!(client.lease("leader").await.unwrap().version, 3);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_write_under_a_stale_fence_is_refused_and_leaves_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path()).await;
+async fn a_write_under_a_stale_fence_is_refused_and_leaves_nothing(server: Server) {
     let client = &server.client;
     let old = client.change_lease("leader", &take("a", 0)).await.unwrap();
     let new = client.change_lease("leader", &take("b", 1)).await.unwrap();
@@ -63,10 +87,7 @@ async fn a_write_under_a_stale_fence_is_refused_and_leaves_nothing() {
     assert_eq!(paused.sources().await.unwrap().len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_lease_and_what_is_no_fence_is_a_problem() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path()).await;
+async fn what_is_no_lease_and_what_is_no_fence_is_a_problem(server: Server) {
     let good = serde_json::to_string(&take("a", 0)).unwrap();
     for (path, body) in [
         ("/v1/leases/leader", "{}".to_owned()),
@@ -83,10 +104,7 @@ async fn what_is_no_lease_and_what_is_no_fence_is_a_problem() {
     assert_eq!(request.body(body).send().await.unwrap().status(), 400);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_holder_is_followed_by_another_and_its_late_write_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path()).await;
+async fn a_killed_holder_is_followed_by_another_and_its_late_write_is_refused(server: Server) {
     let client = &server.client;
     let mut first = keeper(client, "first");
     let old = first.acquired().await;
@@ -100,10 +118,7 @@ async fn a_killed_holder_is_followed_by_another_and_its_late_write_is_refused() 
     note(client, new, "two").await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_released_lease_passes_on_and_a_holder_keeps_it_for_many_durations() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path()).await;
+async fn a_released_lease_passes_on_and_a_holder_keeps_it_for_many_durations(server: Server) {
     let client = &server.client;
     // Long enough that no pause of a busy machine looks like a death.
     let long = Duration::from_secs(20);
@@ -129,10 +144,7 @@ async fn a_released_lease_passes_on_and_a_holder_keeps_it_for_many_durations() {
     assert_eq!(third.acquired().await.token, fence.token + 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn of_forty_keepers_one_at_a_time_gets_its_writes_through() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path()).await;
+async fn of_forty_keepers_one_at_a_time_gets_its_writes_through(server: Server) {
     let client = &server.client;
     let mut keepers: Vec<_> = (0..40).map(|i| keeper(client, &i.to_string())).collect();
     let mut last = 0;

@@ -7,5 +7,6 @@ mod events;
 mod frames;
 mod leases;
 mod process;
+mod replicas;
 mod server;
 mod verification;

@@ -1,23 +1,32 @@
 //! The real binary: killed while it is written to, told to stop, started with a wrong configuration.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
-use raincell_store_client::{RetryPolicy, StoreClient};
+use futures::StreamExt;
+use jiff::Timestamp;
+use ndarray::Array2;
+use raincell_api_types::events::Event;
+use raincell_frame::Frame;
+use raincell_model::{Grid, RainField};
+use raincell_store_client::{FrameQuery, RetryPolicy, StoreClient, StreamItem};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use super::server::{TOKEN, frame};
+use super::server::{TOKEN, endpoint_and_table, frame, minute};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_raincell-store");
 
-async fn start(folder: &Path) -> (Child, StoreClient) {
+/// What it keeps things in goes into its environment.
+async fn start(folder: &Path, database: &[(&str, String)]) -> (Child, StoreClient) {
     let mut child = Command::new(BINARY)
         .current_dir(folder)
         .env("RAINCELL_STORE__TOKEN", TOKEN)
         .env("RAINCELL_STORE__BIND", "127.0.0.1:0")
-        .env("RAINCELL_STORE__DATABASE", folder.join("data/store.db"))
+        .envs(database.iter().map(|(key, value)| (key, value)))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
@@ -26,31 +35,68 @@ async fn start(folder: &Path) -> (Child, StoreClient) {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = lines.next_line().await.unwrap().expect("it prints where it listens");
     let url = line.strip_prefix("listening on ").unwrap().to_owned();
-    let policy = RetryPolicy { deadline: Duration::from_secs(2), ..RetryPolicy::default() };
+    let policy = RetryPolicy { deadline: Duration::from_secs(10), ..RetryPolicy::default() };
     (child, StoreClient::new(&url, TOKEN).unwrap().with_policy(policy))
 }
 
+fn sqlite(folder: &Path) -> Vec<(&'static str, String)> {
+    vec![("RAINCELL_STORE__DATABASE", folder.join("data/store.db").display().to_string())]
+}
+
+/// How often the store is killed.
+const KILLS: u64 = 50;
+/// Frames of one round have their own span of valid times, minutes.
+const SPAN: i64 = 1000;
+
 #[tokio::test(flavor = "multi_thread")]
-async fn no_accepted_frame_is_lost_to_kill_9() {
+async fn no_accepted_frame_is_lost_to_fifty_kills_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut accepted, mut minutes) = (Vec::new(), 0);
-    for round in 0..10 {
-        let (mut child, client) = start(folder.path()).await;
-        let stored = client.latest_frames("a", "rate", 1000).await.unwrap();
-        for (key, hash) in &accepted {
-            let found = stored.iter().find(|f| f.valid_time == *key).unwrap_or_else(|| panic!("{key} is lost"));
-            assert_eq!(&found.hash, hash);
-            assert_eq!(&raincell_frame::content_hash(&client.frame_bytes(found).await.unwrap()), hash);
-        }
-        // Four writers at once, and the process dies after a few answers, in the midst of the others.
+    kill_while_it_is_written_to(folder.path(), &sqlite(folder.path())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_accepted_frame_is_lost_to_fifty_kills_on_dynamodb() {
+    let Some((endpoint, table)) = endpoint_and_table() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let database = [
+        ("RAINCELL_STORE__BACKEND", "dynamodb".to_owned()),
+        ("RAINCELL_STORE__ENDPOINT", endpoint),
+        ("RAINCELL_STORE__TABLE", table),
+    ];
+    kill_while_it_is_written_to(folder.path(), &database).await;
+}
+
+/// Small frames, and some of several segments.
+fn frame_of(minutes: i64, rate_mm_h: f32) -> Frame {
+    if minutes % 4 != 3 {
+        return frame("a", minutes, rate_mm_h);
+    }
+    let grid = Arc::new(Grid::around_radar(50.0, 5.0, 350.0, 1.0));
+    let mut state = minutes as u32;
+    let rate_mm_h = Array2::from_shape_simple_fn(grid.shape(), || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        0.1 + (state >> 16) as f32 / 1000.0
+    });
+    Frame {
+        source: "a".into(),
+        product: "rate".into(),
+        field: RainField { grid, valid_time: minute(minutes), rate_mm_h },
+    }
+}
+
+async fn kill_while_it_is_written_to(folder: &Path, database: &[(&str, String)]) {
+    let (mut accepted, mut chance) = (BTreeMap::new(), 0x9E37_79B9_7F4A_7C15_u64);
+    for round in 0..KILLS {
+        let (mut child, client) = start(folder, database).await;
+        // Four writers at once, and the process dies at some instant after the first answer.
         let (sender, mut answers) = tokio::sync::mpsc::unbounded_channel();
         let writers: Vec<_> = (0..4)
             .map(|writer| {
                 let (client, sender) = (client.clone(), sender.clone());
                 tokio::spawn(async move {
-                    for i in 0.. {
-                        let frame = frame("a", minutes + i * 4 + writer, 1.0 + round as f32);
-                        match client.put_frame(&frame).await {
+                    for i in 0..SPAN / 4 {
+                        let minutes = round as i64 * SPAN + i * 4 + writer;
+                        match client.put_frame(&frame_of(minutes, 1.0 + round as f32)).await {
                             Ok(put) => drop(sender.send((put.info().valid_time, put.info().hash.clone()))),
                             Err(_) => return,
                         }
@@ -59,27 +105,52 @@ async fn no_accepted_frame_is_lost_to_kill_9() {
             })
             .collect();
         drop(sender);
-        for _ in 0..5 + round {
-            accepted.push(answers.recv().await.expect("an answer"));
-        }
+        accepted.extend(answers.recv().await);
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        tokio::time::sleep(Duration::from_micros(chance >> 48)).await;
         child.start_kill().unwrap();
         child.wait().await.unwrap();
         for writer in writers {
             writer.abort();
         }
-        while let Some(answer) = answers.recv().await {
-            accepted.push(answer);
+        while let Some((time, hash)) = answers.recv().await {
+            accepted.insert(time, hash);
         }
-        minutes += 1000;
     }
-    assert!(accepted.len() >= 95, "{}", accepted.len());
+    let (_child, client) = start(folder, database).await;
+    check_what_is_there(&client, &accepted).await;
+    println!("{} frames were accepted over {KILLS} kills", accepted.len());
+}
+
+/// Every accepted frame once, each one that is listed whole, and one event for each.
+async fn check_what_is_there(client: &StoreClient, accepted: &BTreeMap<Timestamp, String>) {
+    let mut hashes = BTreeMap::new();
+    for round in 0..KILLS as i64 {
+        let (from, to) = (minute(round * SPAN), minute((round + 1) * SPAN - 1));
+        let (source, product) = (Some("a".into()), Some("rate".into()));
+        let query = FrameQuery { source, product, from: Some(from), to: Some(to), ..FrameQuery::default() };
+        for info in client.list_frames(&query).await.unwrap().frames {
+            let body = client.frame_bytes(&info).await.unwrap();
+            assert_eq!(raincell_frame::content_hash(&body), info.hash, "{}", info.valid_time);
+            assert_eq!(hashes.insert(info.valid_time, info.hash), None, "{} is there twice", info.valid_time);
+        }
+    }
+    for (time, hash) in accepted {
+        assert_eq!(hashes.get(time), Some(hash), "the frame of {time}");
+    }
+    let (mut told, mut events) = (BTreeSet::new(), Box::pin(client.events(Some(0))));
+    while told.len() < hashes.len() {
+        if let StreamItem::Event(event) = events.next().await.unwrap() {
+            let Event::Frame(info) = event.event else { panic!("{event:?}") };
+            assert!(told.insert(info.valid_time), "{} is told twice", info.valid_time);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_it_well_even_with_a_listener() {
-    use futures::StreamExt;
     let folder = tempfile::tempdir().unwrap();
-    let (mut child, client) = start(folder.path()).await;
+    let (mut child, client) = start(folder.path(), &sqlite(folder.path())).await;
     let mut events = Box::pin(client.events(None));
     events.next().await.unwrap();
     let pid = child.id().unwrap().to_string();

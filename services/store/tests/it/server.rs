@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use ndarray::Array2;
@@ -29,10 +30,14 @@ impl Server {
     }
 
     pub async fn start_at(folder: &Path, address: &str) -> Self {
+        Self::start_on(&format!("database = '{}'", folder.join("store.db").display()), address).await
+    }
+
+    /// With the lines of its configuration that say what it keeps things in.
+    pub async fn start_on(database: &str, address: &str) -> Self {
         // As the binary does first of all: what is counted before is lost.
         raincell_service_runtime::telemetry::prometheus();
-        let database = folder.join("store.db");
-        let overrides = format!("[store]\ntoken = '{TOKEN}'\ndatabase = '{}'\nbody_limit_mb = 1", database.display());
+        let overrides = format!("[store]\ntoken = '{TOKEN}'\n{database}\nbody_limit_mb = 1");
         let config: Config = config::load_with(None, &overrides).unwrap();
         let listener = http::bind(address).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -57,6 +62,25 @@ impl Server {
     pub async fn get(&self, path: &str) -> reqwest::Response {
         self.request(reqwest::Method::GET, path).send().await.unwrap()
     }
+}
+
+/// A DynamoDB-compatible server that `./test` has started, and a table that no other test has.
+pub fn endpoint_and_table() -> Option<(String, String)> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let Ok(endpoint) = std::env::var("RAINCELL_TEST_DYNOXIDE") else {
+        if count == 0 {
+            println!("skipped: no RAINCELL_TEST_DYNOXIDE");
+        }
+        return None;
+    };
+    Some((endpoint, format!("store-{}-{count}", std::process::id())))
+}
+
+/// Lines of a configuration for it.
+pub fn table() -> Option<String> {
+    let (endpoint, table) = endpoint_and_table()?;
+    Some(format!("backend = 'dynamodb'\ntable = '{table}'\nendpoint = '{endpoint}'"))
 }
 
 pub fn minute(minutes: i64) -> Timestamp {

@@ -1,10 +1,17 @@
 //! Frames: idempotency, conditions, listings.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use futures::future::join_all;
-use raincell_frame::content_hash;
+use jiff::SignedDuration;
+use ndarray::Array2;
+use raincell_api_types::frames::FrameInfo;
+use raincell_frame::{Frame, content_hash, decode_header, decode_point, encode};
+use raincell_model::{Grid, RainField};
 
 use super::{Store, body, key, minute, store_frame};
-use crate::{FrameKey, FrameQuery, KeyError, Put, StoreError, WriteCondition};
+use crate::{FrameKey, FrameQuery, KeyError, Put, SegmentOf, StoreError, WriteCondition};
 
 /// What goes in comes out, byte by byte.
 pub async fn a_frame_comes_back_as_it_was_stored(store: Store) {
@@ -173,6 +180,48 @@ pub async fn times_before_1970_and_fractions_are_kept(store: Store) {
         let stored = store.frame(&key).await.unwrap();
         assert_eq!((stored.info.valid_time, stored.body), (key.valid_time(), body(time)));
     }
+}
+
+/// By valid time, both ends in it; what is no frame comes whole.
+pub async fn a_series_goes_back_from_the_newest_frame(store: Store) {
+    let header_alone: SegmentOf = Arc::new(|_| None);
+    let past = SignedDuration::from_mins(10);
+    assert!(store.recent_segments("a", "rate", past, Arc::clone(&header_alone)).await.unwrap().is_empty());
+    for minutes in [15, 0, 10, 5] {
+        store_frame(&store, "a", minutes).await;
+        store_frame(&store, "b", minutes + 100).await;
+    }
+    let series = store.recent_segments("a", "rate", past, header_alone).await.unwrap();
+    assert_eq!(series.iter().map(|s| s.info.valid_time).collect::<Vec<_>>(), [minute(5), minute(10), minute(15)]);
+    let its_key = |info: &FrameInfo| FrameKey::new(&info.source, &info.product, info.valid_time).unwrap().to_string();
+    assert!(series.iter().all(|s| s.body == body(&its_key(&s.info))));
+}
+
+/// A frame of several segments: every cell can be read out of its segment alone.
+pub async fn a_series_has_the_segment_that_is_asked_for(store: Store) {
+    let whole = noisy_frame();
+    let header = decode_header(&whole).unwrap();
+    assert!(header.segments.len() > 1, "{} segments", header.segments.len());
+    store.put_frame(&key("a", 0), whole.clone(), &WriteCondition::IfAbsent, minute(0)).await.unwrap();
+    for (row, column) in [(0, 0), (0, 1299), (700, 700), (1299, 0), (1299, 1299)] {
+        let asked: SegmentOf = Arc::new(move |header| header.segment_of(row, column));
+        let series = store.recent_segments("a", "rate", SignedDuration::ZERO, asked).await.unwrap();
+        assert_eq!((series.len(), series[0].body.len()), (1, whole.len()));
+        let (found, expected) = (decode_point(&series[0].body, row, column), decode_point(&whole, row, column));
+        assert_eq!(found.unwrap(), expected.unwrap());
+    }
+}
+
+/// Nothing that any codec makes small.
+fn noisy_frame() -> Bytes {
+    let grid = Arc::new(Grid::around_radar(50.0, 5.0, 650.0, 1.0));
+    let mut state = 1_u32;
+    let rate_mm_h = Array2::from_shape_simple_fn(grid.shape(), || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        0.1 + (state >> 16) as f32 / 1000.0
+    });
+    let field = RainField { grid, valid_time: minute(0), rate_mm_h };
+    encode(&Frame { source: "a".into(), product: "rate".into(), field }).unwrap().into()
 }
 
 /// One entry for each source and product.

@@ -30,7 +30,8 @@ pub use retention::*;
 pub use verification::*;
 
 /// Makes a `#[tokio::test]` of every function of the suite. The expression gives a pair: whatever must live as long as
-/// the store (a folder), and the empty store in an `Arc<dyn FrameStore>`. It is awaited anew for each test.
+/// the store (a folder), and the empty store in an `Arc<dyn FrameStore>`. It is awaited anew for each test. `None` instead
+/// of a pair where the backend is not there: the test is skipped.
 #[macro_export]
 macro_rules! frame_store_conformance {
     ($fresh:expr) => {
@@ -49,6 +50,8 @@ macro_rules! frame_store_conformance {
             the_latest_frames_are_by_valid_time,
             times_before_1970_and_fractions_are_kept,
             sources_are_listed_with_their_newest_frame,
+            a_series_goes_back_from_the_newest_frame,
+            a_series_has_the_segment_that_is_asked_for,
             a_nowcast_comes_back_as_it_was_stored,
             the_latest_nowcast_is_by_issue_time,
             nowcasts_and_frames_do_not_mix,
@@ -91,7 +94,8 @@ macro_rules! frame_store_conformance {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                let (_alive, store) = $fresh.await;
+                let fresh: Option<(_, _)> = $fresh.await.into();
+                let Some((_alive, store)) = fresh else { return };
                 $crate::conformance::$name(store).await;
             }
         )*

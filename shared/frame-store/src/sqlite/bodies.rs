@@ -30,7 +30,7 @@ pub(super) struct Entry {
 const COLUMNS: &str = "source, product, time, hash, bytes, stored_at";
 
 impl Entry {
-    fn read(row: &Row<'_>) -> Result<Self, Fault> {
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, Fault> {
         Ok(Self {
             source: row.get(0)?,
             product: row.get(1)?,

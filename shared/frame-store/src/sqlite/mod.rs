@@ -13,6 +13,7 @@ mod events;
 mod leases;
 mod retention;
 mod schema;
+mod series;
 #[cfg(test)]
 mod tests;
 mod verification;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::alerts::{AlertState, AlertTransition, OutboxPost, PostOutcome, PostStatus};
 use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState, NewDeadLetter};
 use raincell_api_types::events::SequencedEvent;
@@ -32,7 +33,9 @@ use raincell_api_types::verification::{PooledSums, ScoredNowcast};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use crate::{FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, StoreError, Stored, WriteCondition};
+use crate::{
+    FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, SegmentOf, StoreError, Stored, WriteCondition,
+};
 pub use backup::Checked;
 use connections::{Connections, Fault};
 
@@ -131,6 +134,18 @@ impl FrameStore for SqliteStore {
     async fn latest_frames(&self, source: &str, product: &str, n: usize) -> Result<Vec<FrameInfo>, StoreError> {
         let (source, product) = (source.to_owned(), product.to_owned());
         self.connections.read("list the newest frames", move |c| bodies::latest(c, &source, &product, n)).await
+    }
+
+    async fn recent_segments(
+        &self,
+        source: &str,
+        product: &str,
+        past: SignedDuration,
+        segment_of: SegmentOf,
+    ) -> Result<Vec<Stored<FrameInfo>>, StoreError> {
+        let (source, product) = (source.to_owned(), product.to_owned());
+        let read = move |c: &Connection| series::read(c, &source, &product, past, &segment_of);
+        self.connections.read("read a series", read).await
     }
 
     async fn sources(&self) -> Result<Vec<SourceInfo>, StoreError> {

@@ -1,0 +1,197 @@
+//! Listings of frames and runs, and series at a point.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use raincell_api_types::frames::{FrameInfo, FramePage, SourceInfo};
+use raincell_frame::decode_header;
+
+use super::DynamoStore;
+use super::bodies::{Key, frames_of, parts_of};
+use super::item::Item;
+use super::keys::{Place, SOURCES, time_key};
+use super::parts::spans;
+use super::request::Range;
+use crate::key::Cursor;
+use crate::{FrameKey, FrameQuery, SegmentOf, StoreError, Stored};
+
+/// Entries of one page, where nobody says how many there will be: two hours of a frame every two minutes.
+const SERIES_PAGE: usize = 64;
+
+impl DynamoStore {
+    /// One Query for a source and product; without them, one for each there is.
+    pub(super) async fn list(&self, query: &FrameQuery) -> Result<FramePage, StoreError> {
+        let cursor = query.cursor.as_deref().map(Cursor::parse).transpose()?;
+        let limit = query.limit.clamp(1, usize::MAX - 1);
+        let mut frames: Vec<FrameInfo> = Vec::new();
+        for (source, product) in self.asked_for(query).await? {
+            frames.extend(self.list_one(query, cursor.as_ref(), &source, &product, limit + 1).await?);
+        }
+        frames.sort_by(|a, b| order(a).cmp(&order(b)));
+        let more = frames.len() > limit;
+        frames.truncate(limit);
+        let next_cursor = frames.last().filter(|_| more).map(|last| {
+            let (source, product) = (last.source.clone(), last.product.clone());
+            Cursor { time_us: last.valid_time.as_microsecond(), source, product }.to_string()
+        });
+        Ok(FramePage { frames, next_cursor })
+    }
+
+    async fn asked_for(&self, query: &FrameQuery) -> Result<Vec<(String, String)>, StoreError> {
+        if let (Some(source), Some(product)) = (&query.source, &query.product) {
+            return Ok(vec![(source.clone(), product.clone())]);
+        }
+        let fits = |asked: &Option<String>, name: &String| asked.as_ref().is_none_or(|asked| asked == name);
+        let mut names = self.names().await?;
+        names.retain(|(source, product)| fits(&query.source, source) && fits(&query.product, product));
+        Ok(names)
+    }
+
+    async fn list_one(
+        &self,
+        query: &FrameQuery,
+        cursor: Option<&Cursor>,
+        source: &str,
+        product: &str,
+        limit: usize,
+    ) -> Result<Vec<FrameInfo>, StoreError> {
+        let after = cursor.and_then(|cursor| Timestamp::from_microsecond(cursor.time_us).ok());
+        let low = query.from.unwrap_or(Timestamp::MIN).max(after.unwrap_or(Timestamp::MIN));
+        let high = query.to.unwrap_or(Timestamp::MAX);
+        if low > high {
+            return Ok(Vec::new());
+        }
+        let range = Range {
+            page: Some(limit.saturating_add(1).min(1000)),
+            ..Range::between(frames_of(source, product), time_key(low), time_key(high))
+        };
+        let beyond = |info: &FrameInfo| {
+            let at = (info.valid_time.as_microsecond(), source, product);
+            cursor.is_none_or(|c| at > (c.time_us, c.source.as_str(), c.product.as_str()))
+        };
+        // One entry may be the one that the cursor stands on.
+        let enough = |items: &[Item]| items.iter().filter(|item| item.is_visible()).count() > limit;
+        let items = self.table.query_until("list frames", &range, enough).await?;
+        let infos: Result<Vec<_>, _> = items.iter().filter(|item| item.is_visible()).map(FrameKey::info).collect();
+        Ok(infos?.into_iter().filter(beyond).take(limit).collect())
+    }
+
+    /// The newest `n` of a listing, in ascending order.
+    pub(super) async fn newest<K: Key>(&self, listing: String, n: usize) -> Result<Vec<K::Info>, StoreError> {
+        if n == 0 {
+            return Ok(Vec::new());
+        }
+        let range = Range { newest_first: true, page: Some(n.min(1000)), ..Range::all(listing) };
+        let enough = |items: &[Item]| items.iter().filter(|item| item.is_visible()).count() >= n;
+        let items = self.table.query_until("list the newest", &range, enough).await?;
+        let newest = items.iter().filter(|item| item.is_visible()).take(n);
+        let mut infos = newest.map(K::info).collect::<Result<Vec<_>, _>>()?;
+        infos.reverse();
+        Ok(infos)
+    }
+
+    async fn names(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let items = self.table.query("list sources", &Range::all(SOURCES)).await?;
+        let name = |item: &Item| Ok((item.get_text("source")?.to_owned(), item.get_text("product")?.to_owned()));
+        let mut names = items.iter().map(name).collect::<Result<Vec<_>, StoreError>>()?;
+        // `a-b` comes before `a#rate` among the keys.
+        names.sort();
+        Ok(names)
+    }
+
+    pub(super) async fn list_sources(&self) -> Result<Vec<SourceInfo>, StoreError> {
+        let mut sources = Vec::new();
+        for (source, product) in self.names().await? {
+            let entries = self.table.query("list sources", &Range::all(frames_of(&source, &product))).await?;
+            let visible: Vec<_> = entries.iter().filter(|item| item.is_visible()).collect();
+            if let Some(newest) = visible.last() {
+                let (newest_valid_time, frames) = (newest.get_time("time")?, visible.len() as u64);
+                sources.push(SourceInfo { source, product, newest_valid_time, frames });
+            }
+        }
+        Ok(sources)
+    }
+
+    /// One Query for the entries, which hold the headers, and one BatchGet for a segment of each.
+    pub(super) async fn series(
+        &self,
+        source: &str,
+        product: &str,
+        past: SignedDuration,
+        segment_of: &SegmentOf,
+    ) -> Result<Vec<Stored<FrameInfo>>, StoreError> {
+        let range = Range { newest_first: true, page: Some(SERIES_PAGE), ..Range::all(frames_of(source, product)) };
+        let newest = |items: &[Item]| items.iter().find(|item| item.is_visible())?.get_time("time").ok();
+        let begin = |items: &[Item]| newest(items).map(|time| time.checked_sub(past).unwrap_or(Timestamp::MIN));
+        let before = |item: &Item, begin: Timestamp| item.get_time("time").is_ok_and(|time| time < begin);
+        let enough = |items: &[Item]| items.last().zip(begin(items)).is_some_and(|(last, begin)| before(last, begin));
+        let mut entries = self.table.query_until("read a series", &range, enough).await?;
+        let Some(begin) = begin(&entries) else { return Ok(Vec::new()) };
+        entries.retain(|entry| entry.is_visible() && !before(entry, begin));
+        entries.reverse();
+        let mut openings = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            openings.push(Opening::of(entry, segment_of)?);
+        }
+        let wanted: BTreeSet<_> =
+            openings.iter().flat_map(|o| &o.parts).map(|(place, _)| (&place.pk, &place.sk)).collect();
+        let wanted: Vec<_> = wanted.into_iter().map(|(pk, sk)| Place::new(pk, sk)).collect();
+        let found = self.table.batch_get("read a series", &wanted).await?;
+        let found = found
+            .into_iter()
+            .map(|item| Ok(((item.get_text("pk")?.to_owned(), item.get_text("sk")?.to_owned()), item)));
+        let found = found.collect::<Result<BTreeMap<_, _>, StoreError>>()?;
+        let mut series = Vec::with_capacity(entries.len());
+        for (entry, opening) in entries.iter().zip(openings) {
+            let info = FrameKey::info(entry)?;
+            match opening.fill(&found) {
+                Some(body) => series.push(Stored { info, body: body.into() }),
+                // Replaced since it was listed, or one whose header is no part of the listing.
+                None => match self.get_body(&FrameKey::new(&info.source, &info.product, info.valid_time)?).await {
+                    Ok(stored) => series.push(stored),
+                    Err(StoreError::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+        Ok(series)
+    }
+}
+
+fn order(info: &FrameInfo) -> (i64, &str, &str) {
+    (info.valid_time.as_microsecond(), &info.source, &info.product)
+}
+
+/// A body of which only the header is there yet, and the parts that hold the wanted segment.
+struct Opening {
+    body: Option<Vec<u8>>,
+    /// Where each is in the table, and where it begins in the body.
+    parts: Vec<(Place, usize)>,
+}
+
+impl Opening {
+    fn of(entry: &Item, segment_of: &SegmentOf) -> Result<Self, StoreError> {
+        let Some(header) = entry.get_bytes("header") else { return Ok(Self { body: None, parts: Vec::new() }) };
+        let mut body = vec![0; entry.get_number("bytes")?];
+        let Some(begin) = body.get_mut(..header.len()) else { return Ok(Self { body: None, parts: Vec::new() }) };
+        begin.copy_from_slice(header);
+        let Ok(header) = decode_header(&body) else { return Ok(Self { body: None, parts: Vec::new() }) };
+        let segment = segment_of(&header).and_then(|number| header.segments.get(number).copied());
+        let Some(segment) = segment else { return Ok(Self { body: Some(body), parts: Vec::new() }) };
+        let ends = entry.get_numbers("ends")?;
+        let places = parts_of(entry)?.into_iter().zip(spans(&ends));
+        let overlaps = |begin: usize, end: usize| begin < segment.offset + segment.length && end > segment.offset;
+        let parts = places.filter(|(_, (begin, end))| overlaps(*begin, *end)).map(|(place, (begin, _))| (place, begin));
+        Ok(Self { body: Some(body), parts: parts.collect() })
+    }
+
+    /// `None` where a part is missing.
+    fn fill(self, found: &BTreeMap<(String, String), Item>) -> Option<Vec<u8>> {
+        let mut body = self.body?;
+        for (place, begin) in self.parts {
+            let part = found.get(&(place.pk, place.sk))?.get_bytes("body")?;
+            body.get_mut(begin..begin + part.len())?.copy_from_slice(part);
+        }
+        Some(body)
+    }
+}
