@@ -32,7 +32,7 @@ pub enum Command {
     Render(RenderArguments),
     /// Say what is in a raw file, or what exactly is wrong with it
     Inspect(InspectArguments),
-    /// Back up, restore or check the database, or bring back what has expired
+    /// Make, back up, restore or check the database, or bring back what has expired
     Store(StoreArguments),
     /// Raw objects that were given up: list, show, have them tried once more
     DeadLetters(DeadLettersArguments),
@@ -156,6 +156,9 @@ pub struct StoreArguments {
 
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
+    /// Make the DynamoDB table (or the SQLite file) where it is missing: on-demand capacity, time to live, point-in-time
+    /// recovery
+    Init,
     /// Copy the database to a new file; the services may go on meanwhile
     Backup {
         /// File to write, which must not be there yet

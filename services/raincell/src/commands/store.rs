@@ -1,38 +1,68 @@
-//! `raincell store` and `raincell dead-letters`: work on the database of this machine, by hand.
+//! `raincell store` and `raincell dead-letters`: work on the database, by hand.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
 use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState};
 use raincell_frame_store::{FrameStore, SqliteStore};
 use raincell_service_runtime::{config, service};
+use raincell_store::{Backend, Config};
 
-use crate::cli::{DeadLettersArguments, DeadLettersCommand, StoreArguments, StoreCommand};
+use crate::cli::{DeadLettersArguments, DeadLettersCommand, StoreArguments, StoreCommand, UsageError};
 use crate::{Outcome, output};
 
 /// The most dead letters in one listing.
 const LONGEST_LIST: usize = 10_000;
 
-/// Backs up, restores, checks, or brings back what has expired.
+/// Makes ready, backs up, restores, checks, or brings back what has expired.
 pub fn run(arguments: &StoreArguments) -> anyhow::Result<Outcome> {
     let config = store_config(arguments.config.as_deref())?;
-    let database = &config.database;
     service::block_on(async {
         match &arguments.command {
-            StoreCommand::Backup { to } => backup(database, to).await,
-            StoreCommand::Restore { from } => restore(from, database).await,
-            StoreCommand::Check => check(database).await,
-            StoreCommand::Undelete { source } => undelete(database, source.as_deref()).await,
+            StoreCommand::Init => init(&config).await,
+            StoreCommand::Backup { to } => backup(file_of(&config)?, to).await,
+            StoreCommand::Restore { from } => restore(from, file_of(&config)?).await,
+            StoreCommand::Check => check(file_of(&config)?).await,
+            StoreCommand::Undelete { source } => undelete(&config, source.as_deref()).await,
         }
     })
+}
+
+async fn init(config: &Config) -> anyhow::Result<Outcome> {
+    match config.backend {
+        Backend::Sqlite => {
+            raincell_store::open(config).await?;
+            output::line(&format!("database {}: ready", config.database.display()))?;
+        }
+        Backend::Dynamodb => {
+            let done = raincell_store::init(config).await?;
+            let made = if done.made { "made" } else { "was there" };
+            let recovery = done.no_recovery.map_or_else(
+                || "point-in-time recovery on".to_owned(),
+                |reason| format!("no point-in-time recovery ({reason})"),
+            );
+            output::line(&format!("{}: {made}; time to live on; {recovery}", raincell_store::place(config)))?;
+        }
+    }
+    Ok(Outcome::AllDone)
+}
+
+/// The SQLite file; there is none on DynamoDB.
+fn file_of(config: &Config) -> anyhow::Result<&Path> {
+    if config.backend == Backend::Sqlite {
+        return Ok(&config.database);
+    }
+    let message = "backend is dynamodb: this command is for a SQLite file (a table has its point-in-time recovery)";
+    Err(UsageError(message.into()).into())
 }
 
 /// Lists, shows or replays what was given up.
 pub fn run_dead_letters(arguments: &DeadLettersArguments) -> anyhow::Result<Outcome> {
     let config = store_config(arguments.config.as_deref())?;
     service::block_on(async {
-        let store = open(&config.database).await?;
+        let store = open_any(&config).await?;
         match &arguments.command {
             DeadLettersCommand::List { json } => {
                 for letter in store.dead_letters(None, LONGEST_LIST).await? {
@@ -55,7 +85,7 @@ pub fn run_dead_letters(arguments: &DeadLettersArguments) -> anyhow::Result<Outc
 }
 
 /// As the service reads it, but for the token, which nobody needs here.
-fn store_config(file: Option<&Path>) -> anyhow::Result<raincell_store::Config> {
+fn store_config(file: Option<&Path>) -> anyhow::Result<Config> {
     Ok(config::load_with(file, "[store]\ntoken = 'not-used-here'\n")?)
 }
 
@@ -63,6 +93,14 @@ fn store_config(file: Option<&Path>) -> anyhow::Result<raincell_store::Config> {
 async fn open(database: &Path) -> anyhow::Result<SqliteStore> {
     anyhow::ensure!(database.exists(), "there is no database at {}", database.display());
     SqliteStore::open(database).await.with_context(|| format!("database {}", database.display()))
+}
+
+/// Whichever backend it is; neither is made.
+async fn open_any(config: &Config) -> anyhow::Result<Arc<dyn FrameStore>> {
+    if config.backend == Backend::Sqlite {
+        return Ok(Arc::new(open(&config.database).await?));
+    }
+    raincell_store::open(config).await
 }
 
 async fn backup(database: &Path, to: &Path) -> anyhow::Result<Outcome> {
@@ -89,8 +127,8 @@ async fn check(database: &Path) -> anyhow::Result<Outcome> {
     Ok(if checked.damage.is_empty() { Outcome::AllDone } else { Outcome::SomeFailed })
 }
 
-async fn undelete(database: &Path, source: Option<&str>) -> anyhow::Result<Outcome> {
-    let back = open(database).await?.undelete(source, Timestamp::now()).await?;
+async fn undelete(config: &Config, source: Option<&str>) -> anyhow::Result<Outcome> {
+    let back = open_any(config).await?.undelete(source, Timestamp::now()).await?;
     output::line(&format!("{} frames and {} nowcast runs are back", back.frames, back.nowcasts))?;
     Ok(Outcome::AllDone)
 }
