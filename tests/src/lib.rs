@@ -1,6 +1,8 @@
 //! End-to-end tests of the real binaries; see `tests/` beside this file. Here is what they share: finding and running
 //! the binaries, waiting for something to become true, and the real data.
 
+pub mod cloud;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -23,12 +25,26 @@ impl Running {
     /// # Errors
     /// When the binary is not there, ends early, or does not listen within a minute.
     pub fn start(name: &str, arguments: &[&str], folder: &Path) -> anyhow::Result<Self> {
+        Self::start_with(name, arguments, &[], folder)
+    }
+
+    /// The same with more in its environment.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(
+        name: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let log_file = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
         let mut child = Command::new(binary(name)?)
             .args(arguments)
             .current_dir(folder)
             .env("RAINCELL_LOG_FORMAT", "text")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log_file)
@@ -75,6 +91,13 @@ impl Running {
             std::thread::sleep(Duration::from_millis(50));
         }
         bail!("{} did not end after SIGTERM:\n{}", self.name, self.log_text())
+    }
+
+    /// The most memory that it has had, MB (Linux).
+    pub fn most_memory_mb(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
     }
 
     /// All that it has logged.

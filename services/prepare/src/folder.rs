@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::config::SourceConfig;
 use crate::dead_letters;
 use crate::ledger::Stamp;
-use crate::place::{Listing, Place};
+use crate::place::{Listing, Place, Window};
 
 /// Files that appear in a folder, or in a folder in it.
 #[derive(Clone, Debug)]
@@ -27,12 +27,22 @@ impl Folder {
 
 impl Place for Folder {
     const KIND: &'static str = "folder";
+    const WINDOWED: bool = false;
+    const ATOMIC: bool = false;
 
-    async fn list(&self, _now: Timestamp) -> anyhow::Result<Listing> {
+    async fn list(&self, _window: Window) -> anyhow::Result<Listing> {
         let folder = self.clone();
         tokio::task::spawn_blocking(move || list(&folder.path, &folder.dead))
             .await?
             .with_context(|| format!("cannot list {}", self.path.display()))
+    }
+
+    async fn stamp(&self, name: &str) -> anyhow::Result<Option<Stamp>> {
+        match tokio::fs::metadata(self.path.join(name)).await {
+            Ok(metadata) => Ok(metadata.is_file().then(|| stamp_of(&metadata))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| self.path.join(name).display().to_string()),
+        }
     }
 
     async fn fetch(&self, name: &str) -> anyhow::Result<Option<Vec<u8>>> {
@@ -44,12 +54,21 @@ impl Place for Folder {
         }
     }
 
-    async fn set_aside(&self, names: &[String], reason: &str, now: Timestamp) -> anyhow::Result<PathBuf> {
+    async fn set_aside(&self, names: &[String], reason: &str, now: Timestamp) -> anyhow::Result<Option<PathBuf>> {
         let paths: Vec<PathBuf> = names.iter().map(|name| self.path.join(name)).collect();
         let (dead, reason) = (self.dead.clone(), reason.to_owned());
         tokio::task::spawn_blocking(move || dead_letters::bury(&paths, &dead, &reason, now))
             .await?
+            .map(Some)
             .with_context(|| format!("cannot move it to {}", self.dead.display()))
+    }
+
+    async fn bring_back(&self, names: &[String]) -> anyhow::Result<()> {
+        let paths: Vec<PathBuf> = names.iter().map(|name| self.path.join(name)).collect();
+        let dead = self.dead.clone();
+        tokio::task::spawn_blocking(move || dead_letters::dig_up(&paths, &dead))
+            .await?
+            .with_context(|| format!("cannot bring it back from {}", self.dead.display()))
     }
 }
 
@@ -82,12 +101,15 @@ fn list_into(root: &Path, folder: &Path, dead: &Path, listing: &mut Listing) -> 
             }
         } else if metadata.is_file() {
             // A pipe or a device would be read for ever.
-            let changed = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-            let changed_ms = changed.map_or(0, |d| d.as_millis() as i64);
-            listing.files.insert(relative.to_owned(), Stamp { bytes: metadata.len(), changed_ms });
+            listing.files.insert(relative.to_owned(), stamp_of(&metadata));
         }
     }
     Ok(())
+}
+
+fn stamp_of(metadata: &std::fs::Metadata) -> Stamp {
+    let changed = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+    Stamp { bytes: metadata.len(), changed_ms: changed.map_or(0, |d| d.as_millis() as i64) }
 }
 
 #[cfg(test)]

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use glob::Pattern;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use raincell_http_client::{Client, Request, RetryPolicy};
 use reqwest::{Method, StatusCode, Url};
 
 use crate::config::SourceConfig;
 use crate::dead_letters;
 use crate::index_page;
-use crate::place::{Listing, Place};
+use crate::ledger::Stamp;
+use crate::place::{Listing, Place, Window};
+use crate::time_pattern;
 
 /// How long it may be silent in the middle of an answer.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -30,8 +32,6 @@ const TRIES: u32 = 3;
 const LARGEST_LISTING: usize = 32 << 20;
 /// A raw file is not larger than this.
 const LARGEST_FILE: usize = 512 << 20;
-/// Folders that are named after the time are at least so long apart.
-const FOLDER_STEP: SignedDuration = SignedDuration::from_mins(60);
 
 /// Files that appear in a directory that a web server lists.
 #[derive(Clone, Debug)]
@@ -40,7 +40,6 @@ pub struct HttpIndex {
     /// May hold `%Y`, `%m`, `%d`, `%H`.
     url: String,
     pattern: Pattern,
-    look_back: SignedDuration,
     dead: PathBuf,
     client: Client,
 }
@@ -48,9 +47,9 @@ pub struct HttpIndex {
 /// What is wrong with the settings of such a source.
 pub fn check(url: &str, pattern: &str) -> Vec<String> {
     let mut problems = Vec::new();
-    match directory(url, Timestamp::UNIX_EPOCH) {
-        Ok(directory) if directory.scheme() == "http" && directory.has_host() => {}
-        _ => problems.push(format!("url is `{url}`, expected one of a directory: http://host/path/")),
+    match directory(&time_pattern::at(url, Timestamp::UNIX_EPOCH)) {
+        Ok(directory) if matches!(directory.scheme(), "http" | "https") && directory.has_host() => {}
+        _ => problems.push(format!("url is `{url}`, expected one of a directory: https://host/path/")),
     }
     if let Err(error) = Pattern::new(pattern) {
         problems.push(format!("pattern `{pattern}`: {error}"));
@@ -58,14 +57,9 @@ pub fn check(url: &str, pattern: &str) -> Vec<String> {
     problems
 }
 
-/// The directory at a time.
-fn directory(url: &str, time: Timestamp) -> anyhow::Result<Url> {
-    // Percent signs that stand for no part of the time stay as they are.
-    let zoned = time.to_zoned(jiff::tz::TimeZone::UTC);
-    let url = ["%Y", "%m", "%d", "%H"]
-        .into_iter()
-        .fold(url.to_owned(), |url, part| url.replace(part, &zoned.strftime(part).to_string()));
-    let mut url = Url::parse(&url).with_context(|| format!("url {url}"))?;
+/// The directory at an address.
+fn directory(url: &str) -> anyhow::Result<Url> {
+    let mut url = Url::parse(url).with_context(|| format!("url {url}"))?;
     // A name with an ending is that of a file with a list.
     if !url.path().ends_with('/') && Path::new(url.path()).extension().is_none() {
         url.set_path(&format!("{}/", url.path()));
@@ -86,20 +80,14 @@ impl HttpIndex {
             source: source.name.clone(),
             url: source.url.clone(),
             pattern: Pattern::new(&source.pattern)?,
-            look_back: SignedDuration::from_secs_f64(source.look_back_minutes * 60.0),
             dead: source.dead_letter_folder(),
             client,
         })
     }
 
-    /// All directories that hold files from within the look-back.
-    fn directories(&self, now: Timestamp) -> anyhow::Result<BTreeSet<Url>> {
-        let begin = now.saturating_sub(self.look_back)?;
-        let mut times = vec![now];
-        while let Some(time) = times.last().copied().filter(|time| *time > begin && self.url.contains('%')) {
-            times.push(time.saturating_sub(FOLDER_STEP)?.max(begin));
-        }
-        times.into_iter().map(|time| directory(&self.url, time)).collect()
+    /// All directories that hold files from within the window.
+    fn directories(&self, window: Window) -> anyhow::Result<BTreeSet<Url>> {
+        time_pattern::between(&self.url, window.begin, window.end).iter().map(|url| directory(url)).collect()
     }
 
     /// What the server has there; `None` for 404 and 410.
@@ -130,27 +118,28 @@ impl HttpIndex {
 
     /// Where a file of a listing is.
     fn url_of(&self, name: &str) -> anyhow::Result<Url> {
-        let base = directory(&self.url, Timestamp::UNIX_EPOCH)?;
+        let base = directory(&time_pattern::at(&self.url, Timestamp::UNIX_EPOCH))?;
         base.join(&format!("/{name}")).with_context(|| format!("file {name}"))
     }
 }
 
 impl Place for HttpIndex {
     const KIND: &'static str = "http-index";
+    const WINDOWED: bool = true;
+    const ATOMIC: bool = false;
 
-    async fn list(&self, now: Timestamp) -> anyhow::Result<Listing> {
-        let oldest = now.saturating_sub(self.look_back)?;
+    async fn list(&self, window: Window) -> anyhow::Result<Listing> {
         let mut listing = Listing::default();
-        for directory in self.directories(now)? {
+        for directory in self.directories(window)? {
             let Some(body) = self.get(directory.clone(), LARGEST_LISTING).await? else {
                 // The folder of a new day comes with its first file; one with a fixed name should be there.
-                if !self.url.contains('%') {
+                if !time_pattern::holds_time(&self.url) {
                     bail!("{directory} is not there");
                 }
                 continue;
             };
             for entry in index_page::entries(&directory, &String::from_utf8_lossy(&body)) {
-                if self.pattern.matches(&entry.file_name()) && entry.time().is_none_or(|time| time >= oldest) {
+                if self.pattern.matches(&entry.file_name()) && entry.time().is_none_or(|time| time >= window.begin) {
                     // The whole path, as folders of several days may hold files of the same name.
                     listing.files.insert(entry.url.path().trim_start_matches('/').to_owned(), entry.stamp);
                 }
@@ -159,12 +148,17 @@ impl Place for HttpIndex {
         Ok(listing)
     }
 
+    /// Only what a server lists has a size and an age.
+    async fn stamp(&self, _name: &str) -> anyhow::Result<Option<Stamp>> {
+        Ok(Some(Stamp { bytes: 0, changed_ms: 0 }))
+    }
+
     async fn fetch(&self, name: &str) -> anyhow::Result<Option<Vec<u8>>> {
         self.get(self.url_of(name)?, LARGEST_FILE).await
     }
 
     /// The server keeps what it has: a copy goes to the dead letters.
-    async fn set_aside(&self, names: &[String], reason: &str, now: Timestamp) -> anyhow::Result<PathBuf> {
+    async fn set_aside(&self, names: &[String], reason: &str, now: Timestamp) -> anyhow::Result<Option<PathBuf>> {
         std::fs::create_dir_all(&self.dead).with_context(|| self.dead.display().to_string())?;
         let copies = tempfile::tempdir_in(&self.dead)?;
         let (mut paths, mut urls) = (Vec::new(), Vec::new());
@@ -177,7 +171,12 @@ impl Place for HttpIndex {
             urls.push(self.url_of(name)?.to_string());
         }
         let reason = format!("{reason}\n{}", urls.join("\n"));
-        dead_letters::bury(&paths, &self.dead, &reason, now).with_context(|| self.dead.display().to_string())
+        dead_letters::bury(&paths, &self.dead, &reason, now).map(Some).with_context(|| self.dead.display().to_string())
+    }
+
+    /// The server has it still.
+    async fn bring_back(&self, _names: &[String]) -> anyhow::Result<()> {
+        Ok(())
     }
 }
 
@@ -185,34 +184,26 @@ impl Place for HttpIndex {
 mod tests {
     use super::*;
 
-    fn index(url: &str, look_back_minutes: f64) -> HttpIndex {
-        let source = serde_json::json!({
-            "name": "x", "kind": "http-index", "url": url, "look_back_minutes": look_back_minutes
-        });
-        HttpIndex::new(&serde_json::from_value(source).unwrap()).unwrap()
-    }
-
-    fn directories(url: &str, look_back_minutes: f64, now: &str) -> Vec<String> {
-        let found = index(url, look_back_minutes).directories(now.parse().unwrap()).unwrap();
-        found.into_iter().map(String::from).collect()
+    fn directories(url: &str, begin: &str, end: &str) -> Vec<String> {
+        let source = serde_json::json!({ "name": "x", "kind": "http-index", "url": url });
+        let index = HttpIndex::new(&serde_json::from_value(source).unwrap()).unwrap();
+        let window = Window { begin: begin.parse().unwrap(), end: end.parse().unwrap() };
+        index.directories(window).unwrap().into_iter().map(String::from).collect()
     }
 
     #[test]
     fn folders_named_after_the_time_are_looked_at_as_far_back_as_wanted() {
-        let url = "http://h/a%20b/%Y/%m/%d";
-        assert_eq!(directories(url, 120.0, "2026-11-21T12:00:00Z"), ["http://h/a%20b/2026/11/21/"]);
         assert_eq!(
-            directories(url, 120.0, "2026-12-01T01:30:00Z"),
-            ["http://h/a%20b/2026/11/30/", "http://h/a%20b/2026/12/01/"]
+            directories("https://h/a%20b/%Y/%m/%d", "2026-11-30T23:30:00Z", "2026-12-01T01:30:00Z"),
+            ["https://h/a%20b/2026/11/30/", "https://h/a%20b/2026/12/01/"]
         );
-        assert_eq!(directories("http://h/%H/", 150.0, "2026-12-01T03:10:00Z").len(), 4);
-        assert_eq!(directories("http://h/x", 1e5, "2026-12-01T03:10:00Z"), ["http://h/x/"]);
+        assert_eq!(directories("http://h/x", "2020-11-30T23:30:00Z", "2026-12-01T03:10:00Z"), ["http://h/x/"]);
     }
 
     #[test]
     fn what_cannot_be_used_is_said() {
-        assert!(check("http://h/x", "*.h5").is_empty());
-        for (url, pattern) in [("https://h/", "*"), ("x", "*"), ("", "*"), ("http://h/", "[")] {
+        assert!(check("http://h/x", "*.h5").is_empty() && check("https://h/x", "*.h5").is_empty());
+        for (url, pattern) in [("ftp://h/", "*"), ("x", "*"), ("", "*"), ("http://h/", "[")] {
             assert_eq!(check(url, pattern).len(), 1, "{url} {pattern}");
         }
     }

@@ -80,6 +80,17 @@ impl Unit {
         }
     }
 
+    /// True when a low sweep may be there already: chunks from the first one on without a gap.
+    pub fn begins_whole(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Chunks(paths) => {
+                let numbers: BTreeSet<u32> = paths.iter().filter_map(|p| chunk_number(&file_name(p))).collect();
+                numbers.len() >= 2 && numbers.iter().zip(1..).all(|(number, expected)| *number == expected)
+            }
+        }
+    }
+
     /// Reads what rain is made of: of a volume only its low sweeps.
     ///
     /// # Errors
@@ -112,6 +123,24 @@ impl Unit {
             _ => raincell_io::nexrad::read_chunks(files, options).map(RawScan::Volume),
         }
     }
+}
+
+/// True when the sweep that rain is made of goes all the way round; what comes later in the volume is not needed.
+pub fn low_sweep_is_whole(scan: &RawScan) -> bool {
+    let RawScan::Volume(volume) = scan else { return true };
+    volume.lowest_sweep().is_some_and(|sweep| goes_round(&sweep.azimuths_deg))
+}
+
+/// True when no gap between neighbouring rays is more than two of the usual ones.
+fn goes_round(azimuths_deg: &[f32]) -> bool {
+    let mut sorted: Vec<f32> = azimuths_deg.iter().map(|azimuth| azimuth.rem_euclid(360.0)).collect();
+    sorted.sort_by(f32::total_cmp);
+    let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else { return false };
+    let mut gaps: Vec<f32> = sorted.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    gaps.push(first + 360.0 - last);
+    gaps.sort_by(f32::total_cmp);
+    let (usual, widest) = (gaps[gaps.len() / 2], gaps[gaps.len() - 1]);
+    sorted.len() >= 90 && widest <= 2.5 * usual
 }
 
 /// The scan that something read belongs to.
@@ -210,6 +239,22 @@ mod tests {
         for missing in [&["001-S", "002-I"][..], &["001-S", "003-E"], &["002-I", "003-E"], &["003-E"]] {
             assert!(!chunks(missing).is_complete(), "{missing:?}");
         }
+    }
+
+    #[test]
+    fn the_beginning_of_a_volume_has_no_gap() {
+        let chunks = |ends: &[&str]| Unit::Chunks(ends.iter().map(|e| format!("20210729-123848-{e}").into()).collect());
+        assert!(chunks(&["001-S", "002-I"]).begins_whole() && chunks(&["002-I", "001-S", "003-I"]).begins_whole());
+        for gap in [&["001-S"][..], &["001-S", "003-I"], &["002-I", "003-I"]] {
+            assert!(!chunks(gap).begins_whole(), "{gap:?}");
+        }
+    }
+
+    #[test]
+    fn a_sweep_goes_round_when_no_ray_is_missing() {
+        let rays = |count: usize, step: f32| -> Vec<f32> { (0..count).map(|n| 300.3 + n as f32 * step).collect() };
+        assert!(goes_round(&rays(720, 0.5)) && goes_round(&rays(360, 1.0)) && goes_round(&rays(361, 1.0)));
+        assert!(!goes_round(&rays(700, 0.5)) && !goes_round(&rays(120, 0.5)) && !goes_round(&[]));
     }
 
     #[test]

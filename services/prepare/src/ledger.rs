@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::intake::ScanKey;
@@ -34,12 +35,35 @@ struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     files: BTreeMap<String, Entry>,
+    /// All that was there at this time has been looked at, milliseconds since 1970; 0 before the first look.
+    #[serde(default)]
+    looked_at_ms: i64,
 }
 
 impl Ledger {
     /// True when exactly this file has been taken in.
     pub fn knows(&self, path: &str, stamp: Stamp) -> bool {
         self.files.get(path).is_some_and(|e| e.stamp == stamp)
+    }
+
+    /// When all that was there had been looked at.
+    pub fn looked_at(&self) -> Option<Timestamp> {
+        Timestamp::from_millisecond(self.looked_at_ms).ok().filter(|_| self.looked_at_ms > 0)
+    }
+
+    /// Notes that all that was there at this time has been looked at.
+    pub fn note_look(&mut self, time: Timestamp) {
+        self.looked_at_ms = self.looked_at_ms.max(time.as_millisecond());
+    }
+
+    /// True when exactly this file was taken in and found bad.
+    pub fn knows_as_bad(&self, path: &str, stamp: Stamp) -> bool {
+        self.files.get(path).is_some_and(|e| e.stamp == stamp && e.scan.is_empty())
+    }
+
+    /// Forgets a file, so that it is taken in again.
+    pub fn forget(&mut self, path: &str) {
+        self.files.remove(path);
     }
 
     /// Notes a file, and the scan that it was part of.
@@ -60,6 +84,7 @@ impl Ledger {
 
     /// Takes over what another copy of the service has noted and this one has not.
     pub fn absorb(&mut self, theirs: Self) {
+        self.looked_at_ms = self.looked_at_ms.max(theirs.looked_at_ms);
         for (path, entry) in theirs.files {
             self.files.entry(path).or_insert(entry);
         }
@@ -72,9 +97,9 @@ impl Ledger {
     }
 
     /// Forgets files that are gone; true when there were any.
-    pub fn retain(&mut self, still_there: impl Fn(&str) -> bool) -> bool {
+    pub fn retain(&mut self, still_there: impl Fn(&str, Stamp) -> bool) -> bool {
         let before = self.files.len();
-        self.files.retain(|path, _| still_there(path));
+        self.files.retain(|path, entry| still_there(path, entry.stamp));
         self.files.len() != before
     }
 }
@@ -101,6 +126,6 @@ mod tests {
         other.note_bad("b.h5", new, "not HDF5");
         ledger.absorb(other);
         assert!(ledger.knows("b.h5", new) && ledger.bad_files().eq([("b.h5", "not HDF5")]));
-        assert!(ledger.retain(|_| false) && !ledger.retain(|_| false));
+        assert!(ledger.retain(|_, _| false) && !ledger.retain(|_, _| false));
     }
 }

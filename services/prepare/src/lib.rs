@@ -7,14 +7,19 @@ mod config;
 mod dead_letters;
 mod folder;
 mod http_index;
+mod inbox;
 mod index_page;
 pub mod intake;
 mod ledger;
 pub mod pipeline;
 mod place;
+mod s3;
+mod time_pattern;
 mod troubles;
+mod wanted;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use raincell_api_types::health::Condition;
@@ -22,10 +27,12 @@ use raincell_service_runtime::{Health, Runtime, http};
 use raincell_store_client::StoreClient;
 use tokio::net::TcpListener;
 
-pub use config::{Config, Recipe, SourceConfig, SourceKind, ZrChoice};
+pub use config::{Config, Layout, Recipe, SourceConfig, SourceKind, ZrChoice};
 use folder::Folder;
 use http_index::HttpIndex;
+use inbox::Inbox;
 use place::Place;
+use s3::{Objects, Queue};
 use watch::Watch;
 
 /// Pause before a source that could not be resumed is tried again.
@@ -41,14 +48,30 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     let circuit = store.clone();
     health.observe("store_circuit", move || circuit.circuit_health());
     let mut watches = tokio::task::JoinSet::new();
-    for source in config.sources.into_iter().filter(|s| s.enabled) {
+    for source in config.enabled_sources() {
         let (store, runtime, health) = (store.clone(), runtime.clone(), health.clone());
         match source.kind {
-            SourceKind::HttpIndex => {
-                watches.spawn(keep_watching(HttpIndex::new(&source)?, source, store, runtime, health))
+            SourceKind::Folder => {
+                let folder = Arc::new(Folder::new(&source));
+                watches.spawn(keep_watching(folder, None, source, store, runtime, health));
             }
-            SourceKind::Folder => watches.spawn(keep_watching(Folder::new(&source), source, store, runtime, health)),
-        };
+            SourceKind::HttpIndex => {
+                let index = Arc::new(HttpIndex::new(&source)?);
+                watches.spawn(keep_watching(index, None, source, store, runtime, health));
+            }
+            SourceKind::S3Poll => {
+                let objects = Arc::new(Objects::new(&source).await?);
+                watches.spawn(keep_watching(objects, None, source, store, runtime, health));
+            }
+            SourceKind::S3Sqs => {
+                let objects = Arc::new(Objects::new(&source).await?);
+                let (inbox, outlet) = inbox::inbox();
+                let there = (Arc::clone(&objects), store.clone(), runtime.clone(), health.clone());
+                let queue = Queue::new(&source, there.0, there.1, there.2, there.3).await;
+                watches.spawn(queue.run(outlet));
+                watches.spawn(keep_watching(objects, Some(inbox), source, store, runtime, health));
+            }
+        }
     }
     if watches.is_empty() {
         tracing::warn!("no source is configured: nothing to watch");
@@ -60,15 +83,17 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
 }
 
 /// Resumes a watch as soon as the store answers.
-async fn keep_watching<P: Place + Clone>(
-    place: P,
+async fn keep_watching<P: Place>(
+    place: Arc<P>,
+    inbox: Option<Inbox>,
     source: SourceConfig,
     store: StoreClient,
     runtime: Runtime,
     health: Health,
 ) {
     loop {
-        let resuming = Watch::resume(place.clone(), source.clone(), store.clone(), runtime.clone(), health.clone());
+        let resuming =
+            Watch::resume(Arc::clone(&place), source.clone(), store.clone(), runtime.clone(), health.clone());
         let resumed = tokio::select! {
             () = runtime.shutdown.cancelled() => return,
             resumed = resuming => resumed,
@@ -76,7 +101,7 @@ async fn keep_watching<P: Place + Clone>(
         match resumed {
             Ok(watch) => {
                 health.set("store", Condition::Ok, "answers");
-                return watch.watch().await;
+                return watch.listening(inbox).watch().await;
             }
             Err(error) => {
                 tracing::warn!(source = source.name, error = format!("{error:#}"), "the store does not answer yet");

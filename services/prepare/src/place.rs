@@ -17,19 +17,38 @@ pub struct Listing {
     pub blocked: Vec<String>,
 }
 
-/// A place that raw files appear in: a folder, a directory on a web server.
+/// The span of time that a look is about, from the end of the last one less the look-back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// What is older is left alone.
+    pub begin: Timestamp,
+    /// Now.
+    pub end: Timestamp,
+}
+
+/// A place that raw files appear in: a folder, a directory on a web server, a bucket.
 ///
 /// A place only lists, fetches and sets aside; what is new, what belongs together and what has been taken in is the same
 /// for all of them (see `watch`).
 pub trait Place: Send + Sync + 'static {
     /// Stands in the name of the checkpoint.
     const KIND: &'static str;
+    /// True where a listing tells only of files that changed within the window, false where it tells all there are.
+    const WINDOWED: bool;
+    /// True where a file is never seen half-written.
+    const ATOMIC: bool;
 
     /// All files that may be radar files.
     ///
     /// # Errors
     /// When the place cannot be looked at, with its name.
-    fn list(&self, now: Timestamp) -> impl Future<Output = anyhow::Result<Listing>> + Send;
+    fn list(&self, window: Window) -> impl Future<Output = anyhow::Result<Listing>> + Send;
+
+    /// Size and age of one file that somebody has named; `None` where there is none.
+    ///
+    /// # Errors
+    /// When the place cannot be asked now.
+    fn stamp(&self, name: &str) -> impl Future<Output = anyhow::Result<Option<Stamp>>> + Send;
 
     /// The content of a file; `None` where it has gone since it was listed.
     ///
@@ -37,7 +56,8 @@ pub trait Place: Send + Sync + 'static {
     /// When it cannot be had now; it is tried again later.
     fn fetch(&self, name: &str) -> impl Future<Output = anyhow::Result<Option<Vec<u8>>>> + Send;
 
-    /// Puts bad files where somebody can look at them, with the reason beside them. Gives the file with the reason.
+    /// Puts bad files where somebody can look at them, with the reason beside them. Gives the file with the reason, or
+    /// `None` for a place where bad files stay and only the dead letter in the store tells of them.
     ///
     /// # Errors
     /// When that is not possible: the files stay where they are.
@@ -46,5 +66,11 @@ pub trait Place: Send + Sync + 'static {
         names: &[String],
         reason: &str,
         now: Timestamp,
-    ) -> impl Future<Output = anyhow::Result<PathBuf>> + Send;
+    ) -> impl Future<Output = anyhow::Result<Option<PathBuf>>> + Send;
+
+    /// Puts files that were set aside back where they were found, so that they can be tried again.
+    ///
+    /// # Errors
+    /// When they are not there any more.
+    fn bring_back(&self, names: &[String]) -> impl Future<Output = anyhow::Result<()>> + Send;
 }

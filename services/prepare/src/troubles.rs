@@ -38,7 +38,8 @@ impl Troubles {
         self.0.get(unit).is_some_and(|t| t.stamps == stamps && now < t.again)
     }
 
-    /// Notes a try that failed. True when it is time to give up: bad [`TRIES`] times, spread over `patience`.
+    /// Notes a try that failed. Gives the number of tries when it is time to give up: bad [`TRIES`] times, spread over
+    /// `patience`.
     pub fn note(
         &mut self,
         unit: &str,
@@ -46,14 +47,14 @@ impl Troubles {
         refusal: &Refusal,
         patience: Duration,
         now: Instant,
-    ) -> bool {
+    ) -> Option<u32> {
         let tries = self.0.get(unit).filter(|t| t.stamps == stamps).map_or(0, |t| t.tries) + 1;
         let (pause, reason) = match refusal {
             Refusal::Bad(reason) => (patience / (TRIES - 1), reason),
             Refusal::Unavailable(reason) => ((patience * (1 << tries.min(10))).min(LONGEST_PAUSE), reason),
         };
         self.0.insert(unit.to_owned(), Trouble { stamps, tries, again: now + pause, reason: reason.clone() });
-        matches!(refusal, Refusal::Bad(_)) && tries >= TRIES
+        (matches!(refusal, Refusal::Bad(_)) && tries >= TRIES).then_some(tries)
     }
 
     /// A unit is well again, or gone.
@@ -91,7 +92,7 @@ mod tests {
             given_up.push(troubles.note("a.h5", stamps.clone(), &bad, PATIENCE, now));
             assert!(troubles.rests("a.h5", &stamps, now));
         }
-        assert_eq!(given_up, [false, false, true]);
+        assert_eq!(given_up, [None, None, Some(3)]);
         assert!(troubles.summary().unwrap().contains("not HDF5"));
     }
 
@@ -102,7 +103,7 @@ mod tests {
         for bytes in 0..5 {
             let stamps = vec![Stamp { bytes, changed_ms: 0 }];
             assert!(!troubles.rests("a.h5", &stamps, now));
-            assert!(!troubles.note("a.h5", stamps, &bad, PATIENCE, now));
+            assert_eq!(troubles.note("a.h5", stamps, &bad, PATIENCE, now), None);
         }
     }
 
@@ -111,7 +112,8 @@ mod tests {
         let (mut troubles, begin) = (Troubles::default(), Instant::now());
         let stamps = vec![Stamp { bytes: 3, changed_ms: 0 }];
         for _ in 0..40 {
-            assert!(!troubles.note("a", stamps.clone(), &Refusal::Unavailable("503".into()), PATIENCE, begin));
+            let away = Refusal::Unavailable("503".into());
+            assert_eq!(troubles.note("a", stamps.clone(), &away, PATIENCE, begin), None);
         }
         assert!(troubles.rests("a", &stamps, begin + LONGEST_PAUSE / 2));
         assert!(!troubles.rests("a", &stamps, begin + LONGEST_PAUSE));

@@ -1,39 +1,48 @@
 //! Looks at a place again and again, and takes in what is new: the same for every kind of source.
 //!
 //! A look lists the place, finds the units (see [`intake`]) with a file that the ledger does not know, leaves alone what
-//! is still being written, reads the rest, merges the parts of a scan, and stores its frame. The ledger is kept as a
-//! checkpoint after each batch. Everything may be cut off at any instant: what was not noted is taken in again, and
-//! makes the same frame again.
+//! is still being written, reads the rest, merges the parts of a scan, and stores its frame. Files that a queue
+//! announces or a dead letter names are taken in between two looks, by the same way. The ledger is kept as a checkpoint
+//! after each batch. Everything may be cut off at any instant: what was not noted is taken in again, and makes the same
+//! frame again.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod giving_up;
+mod taking;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use futures::StreamExt;
+use jiff::SignedDuration;
 use raincell_api_types::frames::Checkpoint;
 use raincell_api_types::health::Condition;
-use raincell_frame::Frame;
-use raincell_io::RawScan;
 use raincell_service_runtime::{Health, Runtime, clock};
 use raincell_store_client::{ClientError, StoreClient};
 
 use crate::config::SourceConfig;
-use crate::intake::{self, ScanKey, Unit};
+use crate::inbox::{Announcement, Inbox};
+use crate::intake::{self, Unit};
 use crate::ledger::{Ledger, Stamp};
-use crate::pipeline::{self, PrepareError};
-use crate::place::Place;
-use crate::troubles::{Refusal, Troubles};
+use crate::place::{Place, Window};
+use crate::troubles::Troubles;
+use crate::wanted::{Receipt, Wanted};
 
-/// Units that are read at the same time; two keep two cores busy and the memory small.
-const READ_AT_ONCE: usize = 2;
 /// Units of one batch: parts of a scan that arrive together are merged before the scan is stored.
 const BATCH: usize = 8;
+/// The store is asked at most so often which dead letters are to be tried again.
+const REPLAYS: Duration = Duration::from_secs(2);
+/// A listing leaves what is younger to the queue, while that answers.
+const GRACE: SignedDuration = SignedDuration::from_secs(60);
+/// The end of the last look is noted at least so often, and with every file.
+const NOTE_LOOKS: SignedDuration = SignedDuration::from_secs(60);
 
 /// Watches one place until the service stops.
 pub struct Watch<P> {
     place: Arc<P>,
+    /// Says what comes, of a place that has somebody to say it.
+    inbox: Option<Inbox>,
     source: SourceConfig,
     store: StoreClient,
     runtime: Runtime,
@@ -44,8 +53,14 @@ pub struct Watch<P> {
     unsaved: bool,
     /// How each file looked at the last look, and since when it looks like that.
     seen: BTreeMap<String, (Stamp, Instant)>,
+    /// Named by a queue or a dead letter.
+    wanted: Wanted,
+    /// How many chunks of a volume there were when its low sweep was not whole yet.
+    too_early: BTreeMap<String, usize>,
     troubles: Troubles,
     last_failure: String,
+    last_look: Option<Instant>,
+    last_replays: Option<Instant>,
 }
 
 /// A unit with its files, as they looked when it was found.
@@ -53,6 +68,8 @@ pub struct Watch<P> {
 struct Found {
     unit: Unit,
     files: Vec<(String, Stamp)>,
+    /// Chunks whose end has not come; a whole low sweep is enough.
+    early: bool,
 }
 
 impl Found {
@@ -71,56 +88,101 @@ impl<P: Place> Watch<P> {
     /// # Errors
     /// When the store does not answer.
     pub async fn resume(
-        place: P,
+        place: Arc<P>,
         source: SourceConfig,
         store: StoreClient,
         runtime: Runtime,
         health: Health,
     ) -> anyhow::Result<Self> {
-        let checkpoint = store.checkpoint(&checkpoint_name::<P>(&source)).await?;
-        let (revision, ledger) = match checkpoint {
-            Some(kept) => {
-                let ledger = serde_json::from_value(kept.value).unwrap_or_else(|error| {
-                    tracing::warn!(source = source.name, %error, "the checkpoint cannot be read: all is taken in anew");
-                    Ledger::default()
-                });
-                (kept.revision, ledger)
-            }
-            None => (0, Ledger::default()),
-        };
-        Ok(Self {
-            place: Arc::new(place),
+        let mut watch = Self {
+            place,
+            inbox: None,
             source,
             store,
             runtime,
             health,
-            ledger,
-            revision,
+            ledger: Ledger::default(),
+            revision: 0,
             unsaved: false,
             seen: BTreeMap::new(),
+            wanted: Wanted::default(),
+            too_early: BTreeMap::new(),
             troubles: Troubles::default(),
             last_failure: String::new(),
-        })
+            last_look: None,
+            last_replays: None,
+        };
+        watch.refresh_ledger().await?;
+        Ok(watch)
     }
 
-    /// Looks again and again until shutdown.
+    /// Listens to an inbox between the looks.
+    pub fn listening(mut self, inbox: Option<Inbox>) -> Self {
+        self.inbox = inbox;
+        self
+    }
+
+    /// Looks and listens until shutdown.
     pub async fn watch(mut self) {
         let shutdown = self.runtime.shutdown.clone();
         loop {
-            // A look may be cut anywhere: what it has not noted is taken in again.
+            // A round may be cut anywhere: what it has not noted is taken in again.
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                outcome = self.look() => self.report(outcome),
+                outcome = self.round() => self.report(outcome),
             }
             let clock = Arc::clone(&self.runtime.clock);
-            tokio::select! {
+            let pause = clock::sleep(clock.as_ref(), self.source.poll());
+            let announcement = tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = clock::sleep(clock.as_ref(), self.source.poll()) => {}
-            }
+                () = pause => None,
+                announcement = next_of(self.inbox.as_mut()) => Some(announcement),
+            };
+            self.hear(announcement);
         }
     }
 
-    /// Says how the look went: in the readiness always, in the log when it changes.
+    /// One round: what somebody has named; a look, where it is time for one.
+    ///
+    /// # Errors
+    /// When the place cannot be listed, or the store does not answer; nothing is lost by it.
+    async fn round(&mut self) -> anyhow::Result<Vec<String>> {
+        self.ask_for_replays().await?;
+        let mut complaints = self.take_wanted().await?;
+        let pause = if self.queue_answers() { self.source.fallback() } else { self.source.poll() };
+        let pause = self.runtime.clock.wall(pause);
+        // Half a tick early is on time: ticks come at the same pace as looks.
+        let slack = self.runtime.clock.wall(self.source.poll()) / 2;
+        if self.inbox.is_none() || self.last_look.is_none_or(|last| last.elapsed() + slack >= pause) {
+            complaints.extend(self.look().await?);
+            self.last_look = Some(Instant::now());
+        } else {
+            complaints.extend(self.troubles.summary());
+        }
+        Ok(complaints)
+    }
+
+    fn queue_answers(&self) -> bool {
+        self.inbox.as_ref().is_some_and(Inbox::answers)
+    }
+
+    /// Takes up an announcement, and all that have come with it.
+    fn hear(&mut self, first: Option<Announcement>) {
+        let mut next = first;
+        while let Some(Announcement { receipt, names }) = next {
+            let done = self.wanted.announce(receipt, names);
+            self.acknowledge(done.into_iter().collect());
+            next = self.inbox.as_mut().and_then(Inbox::try_next);
+        }
+    }
+
+    fn acknowledge(&self, receipts: Vec<Receipt>) {
+        if let Some(inbox) = &self.inbox {
+            inbox.done(receipts);
+        }
+    }
+
+    /// Says how the round went: in the readiness always, in the log when it changes.
     fn report(&mut self, outcome: anyhow::Result<Vec<String>>) {
         let dependency = format!("source {}", self.source.name);
         let failure = match outcome {
@@ -148,26 +210,108 @@ impl<P: Place> Watch<P> {
     }
 
     /// One look: everything that is new and at rest is taken in. Gives what should be seen to by somebody.
-    ///
-    /// # Errors
-    /// When the place cannot be listed, or the store does not answer; nothing is lost by it.
     async fn look(&mut self) -> anyhow::Result<Vec<String>> {
-        let listing = self.place.list(self.runtime.clock.now()).await?;
-        let now = Instant::now();
-        self.unsaved |= self.ledger.retain(|name| listing.files.contains_key(name));
-        self.troubles.retain(|name| listing.files.contains_key(name));
-        let before = std::mem::take(&mut self.seen);
-        let since = |name: &String, stamp: Stamp| match before.get(name) {
-            Some((same, since)) if *same == stamp => *since,
-            _ => now,
+        metrics::counter!("raincell_prepare_looks_total", "source" => self.source.name.clone()).increment(1);
+        if P::ATOMIC {
+            // Other workers share the place: what they have taken in need not be taken in here.
+            self.refresh_ledger().await?;
+        }
+        let window = self.window()?;
+        let mut listing = self.place.list(window).await?;
+        if self.queue_answers() {
+            let young = window.end.saturating_sub(GRACE)?.as_millisecond();
+            listing.files.retain(|name, stamp| stamp.changed_ms < young || self.seen.contains_key(name));
+        }
+        let begin_ms = window.begin.as_millisecond();
+        let stays = |name: &str, stamp: Stamp| {
+            listing.files.contains_key(name) || (P::WINDOWED && stamp.changed_ms >= begin_ms)
         };
-        self.seen = listing.files.iter().map(|(n, stamp)| (n.clone(), (*stamp, since(n, *stamp)))).collect();
-        for batch in self.new_units(now).chunks(BATCH) {
-            self.take_batch(batch).await?;
-            self.save_ledger().await?;
+        self.unsaved |= self.ledger.retain(stays);
+        self.troubles.retain(|name| listing.files.contains_key(name) || self.seen.contains_key(name));
+        let wanted = &self.wanted;
+        self.seen.retain(|name, (stamp, _)| stays(name, *stamp) || wanted.contains(name));
+        for (name, stamp) in listing.files {
+            self.note_seen(name, stamp);
+        }
+        self.too_early.retain(|name, _| self.seen.contains_key(name));
+        self.take_new().await?;
+        let complaints = self.complaints(listing.blocked);
+        if P::WINDOWED && complaints.is_empty() {
+            let noted = self.ledger.looked_at();
+            self.ledger.note_look(window.end);
+            self.unsaved |= noted.is_none_or(|noted| window.end.duration_since(noted) >= NOTE_LOOKS);
         }
         self.save_ledger().await?;
-        Ok(self.complaints(listing.blocked))
+        Ok(complaints)
+    }
+
+    /// From the end of the last look less the look-back, or further where this service was away.
+    fn window(&self) -> anyhow::Result<Window> {
+        let end = self.runtime.clock.now();
+        let begin = end.saturating_sub(self.source.look_back())?;
+        let earliest = begin.saturating_sub(self.source.catch_up())?;
+        let last = match self.ledger.looked_at() {
+            Some(last) if P::WINDOWED => last.saturating_sub(self.source.look_back())?,
+            _ => begin,
+        };
+        Ok(Window { begin: last.clamp(earliest, begin), end })
+    }
+
+    fn note_seen(&mut self, name: String, stamp: Stamp) {
+        let since = match self.seen.get(&name) {
+            Some((same, since)) if *same == stamp => *since,
+            _ => Instant::now(),
+        };
+        self.seen.insert(name, (stamp, since));
+    }
+
+    /// Looks at what was named, takes it in, and tells those who are waiting for it.
+    async fn take_wanted(&mut self) -> anyhow::Result<Vec<String>> {
+        let mut complaints = Vec::new();
+        for name in self.wanted.fresh() {
+            match self.place.stamp(&name).await {
+                Ok(Some(stamp)) => {
+                    self.wanted.looked_at(&name);
+                    // A place that knows no stamp of its own leaves the one of its listing.
+                    if stamp.changed_ms != 0 || !self.seen.contains_key(&name) {
+                        self.note_seen(name, stamp);
+                    }
+                }
+                Ok(None) => {
+                    self.say_gone(&name);
+                    self.wanted.looked_at(&name);
+                }
+                Err(error) => complaints.push(format!("{name}: {error:#}")),
+            }
+        }
+        if !self.wanted.waiting().is_empty() {
+            self.take_new().await?;
+            self.settle_wanted().await?;
+        }
+        Ok(complaints)
+    }
+
+    /// Tells those who are waiting for a file that it has been taken in, found bad, or gone.
+    async fn settle_wanted(&mut self) -> anyhow::Result<()> {
+        for name in self.wanted.waiting() {
+            let stamp = self.seen.get(&name).map(|(stamp, _)| *stamp);
+            if stamp.is_some_and(|stamp| !self.ledger.knows(&name, stamp)) {
+                continue;
+            }
+            let bad = stamp.is_some_and(|stamp| self.ledger.knows_as_bad(&name, stamp));
+            let done = self.wanted.seen_to(&name);
+            self.acknowledge(done.receipts);
+            if !bad {
+                self.settle_letters(&done.letters, stamp.is_some()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn say_gone(&mut self, name: &str) {
+        tracing::info!(source = self.source.name, file = name, "it was gone before it could be read: skipped");
+        metrics::counter!("raincell_prepare_gone_total", "source" => self.source.name.clone()).increment(1);
+        self.seen.remove(name);
     }
 
     fn complaints(&self, blocked: Vec<String>) -> Vec<String> {
@@ -181,162 +325,55 @@ impl<P: Place> Watch<P> {
         complaints
     }
 
-    /// Units with a file that the ledger does not know, all of whose files looked the same at the last look.
+    /// Takes in all that is new, a batch at a time.
+    async fn take_new(&mut self) -> anyhow::Result<()> {
+        for batch in self.new_units(Instant::now()).chunks(BATCH) {
+            self.take_batch(batch).await?;
+            self.save_ledger().await?;
+        }
+        self.save_ledger().await
+    }
+
+    /// Units with a file that the ledger does not know, all of whose files are at rest.
     fn new_units(&self, now: Instant) -> Vec<Found> {
         let idle = self.runtime.clock.wall(self.source.chunk_idle());
         let with_files = |unit: Unit| {
             let names = unit.paths().iter().map(|path| name_of(path));
             let files: Option<_> = names.map(|name| self.seen.get(&name).map(|(stamp, _)| (name, *stamp))).collect();
-            files.map(|files| Found { unit, files })
+            files.map(|files| Found { unit, files, early: false })
         };
-        let rested = |found: &Found| {
+        let known = |(name, stamp): &(String, Stamp)| self.ledger.knows(name, *stamp);
+        let ready = |mut found: Found| {
             let newest = found.files.iter().filter_map(|(name, _)| self.seen.get(name)).map(|(_, since)| *since).max();
             let rest = newest.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-            !rest.is_zero() && (found.unit.is_complete() || rest > idle)
+            found.early = !found.unit.is_complete() && rest <= idle;
+            let tried = self.too_early.get(&found.name()).copied().unwrap_or(0);
+            let worth_it = !found.early
+                || (found.unit.begins_whole() && found.files.len() > tried && !found.files.iter().any(known));
+            ((P::ATOMIC || !rest.is_zero()) && worth_it).then_some(found)
         };
         intake::units(self.seen.keys().map(Into::into).collect())
             .into_iter()
             .filter_map(with_files)
-            .filter(|found| found.files.iter().any(|(name, stamp)| !self.ledger.knows(name, *stamp)))
-            .filter(rested)
+            .filter(|found| !found.files.iter().all(known))
+            .filter_map(ready)
             .filter(|found| !self.troubles.rests(&found.name(), &found.stamps(), now))
             .collect()
     }
 
-    /// Reads a batch of units, merges what belongs together and stores the frames, oldest first.
-    async fn take_batch(&mut self, batch: &[Found]) -> anyhow::Result<()> {
-        let units: Vec<Unit> = batch.iter().map(|found| found.unit.clone()).collect();
-        let read = read_units(&self.place, units).await;
-        let mut scans: BTreeMap<ScanKey, (Vec<Found>, Vec<RawScan>)> = BTreeMap::new();
-        for (found, outcome) in batch.iter().zip(read) {
-            match outcome {
-                Ok(Some(scan)) => {
-                    let (parts, contents) = scans.entry(intake::scan_key(&scan)).or_default();
-                    parts.push(found.clone());
-                    contents.push(scan);
-                }
-                // Gone since it was listed: there is nothing to set aside.
-                Ok(None) => self.troubles.forget(&found.name()),
-                Err(refusal) => self.refuse(found, &refusal).await,
-            }
+    /// Reads the checkpoint: what this one has noted and others have not stays.
+    async fn refresh_ledger(&mut self) -> anyhow::Result<()> {
+        let Some(kept) = self.store.checkpoint(&checkpoint_name::<P>(&self.source)).await? else { return Ok(()) };
+        if kept.revision == self.revision {
+            return Ok(());
         }
-        for (key, (parts, contents)) in scans {
-            match self.take_scan(&key, &parts, contents).await? {
-                Ok(()) => {
-                    for (name, stamp) in parts.iter().flat_map(|part| &part.files) {
-                        self.ledger.note(name, *stamp, &key);
-                        self.unsaved = true;
-                    }
-                    for part in &parts {
-                        self.troubles.forget(&part.name());
-                    }
-                }
-                Err(reason) => {
-                    for part in &parts {
-                        self.refuse(part, &Refusal::Bad(reason.clone())).await;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes the frame of one scan and stores it; earlier parts of the same scan are read again. Gives what is wrong
-    /// with the scan where it is bad.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    async fn take_scan(
-        &self,
-        key: &ScanKey,
-        parts: &[Found],
-        mut scans: Vec<RawScan>,
-    ) -> anyhow::Result<Result<(), String>> {
-        let began = Instant::now();
-        let new: BTreeSet<&str> = parts.iter().flat_map(|part| &part.files).map(|(name, _)| name.as_str()).collect();
-        let earlier = self.ledger.files_of(key).into_iter().filter(|name| !new.contains(name.as_str()));
-        // What came last knows best, so that it stands first. A part that was good before and cannot be read now does
-        // not hold up the new one.
-        let earlier = read_units(&self.place, intake::units(earlier.map(Into::into).collect())).await;
-        scans.extend(earlier.into_iter().filter_map(|outcome| outcome.ok().flatten()));
-        let recipe = self.source.recipe.clone();
-        let making = tokio::task::spawn_blocking(move || {
-            intake::merge(scans).map(|scan| pipeline::to_rain(&scan, &recipe)).transpose()
+        let theirs = serde_json::from_value(kept.value).unwrap_or_else(|error| {
+            tracing::warn!(source = self.source.name, %error, "the checkpoint cannot be read: all is taken in anew");
+            Ledger::default()
         });
-        let name = self.source.name.clone();
-        let prepared = match making.await {
-            Ok(Ok(Some(prepared))) => prepared,
-            Ok(Ok(None)) => return Ok(Ok(())),
-            Ok(Err(waiting @ PrepareError::NoReflectivity { .. })) => {
-                // Parts without reflectivity wait for the part that has it; they are not bad.
-                tracing::info!(source = name, reason = %waiting, "no frame from this scan yet");
-                metrics::counter!("raincell_prepare_scans_without_frame_total", "source" => name).increment(1);
-                return Ok(Ok(()));
-            }
-            Ok(Err(bad)) => return Ok(Err(format!("{:#}", anyhow::Error::from(bad)))),
-            Err(panicked) => return Ok(Err(format!("no rain can be made of it: {panicked}"))),
-        };
-        let frame = prepared.frame(&self.source);
-        let outcome = match self.store_frame(&frame).await {
-            Ok(outcome) => outcome,
-            Err(refused @ (ClientError::Rejected { .. } | ClientError::Encode { .. })) => {
-                return Ok(Err(format!("{:#}", anyhow::Error::from(refused))));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        tracing::info!(source = name, radar = prepared.radar, valid_time = %prepared.field.valid_time,
-            wet_percent = prepared.wet_percent(), outcome, "frame stored");
-        metrics::counter!("raincell_prepare_frames_total", "source" => name.clone()).increment(1);
-        metrics::histogram!("raincell_prepare_seconds", "source" => name).record(began.elapsed().as_secs_f64());
-        Ok(Ok(()))
-    }
-
-    /// Stores a frame. One made of fewer parts of the same scan is replaced: what was just read knows more.
-    async fn store_frame(&self, frame: &Frame) -> Result<&'static str, ClientError> {
-        match self.store.put_frame(frame).await {
-            Ok(outcome) => Ok(if outcome.is_new() { "new" } else { "same" }),
-            Err(ClientError::Conflict { stored_hash, .. }) => {
-                self.store.replace_frame(frame, &stored_hash).await.map(|_| "replaced")
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Notes that a unit could not be taken in; a bad one is set aside when it has had its chances.
-    async fn refuse(&mut self, found: &Found, refusal: &Refusal) {
-        let patience = match found.unit {
-            Unit::File(_) => self.source.settle(),
-            Unit::Chunks(_) => self.source.chunk_idle().max(self.source.settle()),
-        };
-        let patience = self.runtime.clock.wall(patience);
-        let name = found.name();
-        let given_up = self.troubles.note(&name, found.stamps(), refusal, patience, Instant::now());
-        let (Refusal::Bad(reason), true) = (refusal, given_up) else { return };
-        self.troubles.forget(&name);
-        let source = self.source.name.clone();
-        metrics::counter!("raincell_prepare_dead_letters_total", "source" => source.clone()).increment(1);
-        let names: Vec<String> = found.files.iter().map(|(name, _)| name.clone()).collect();
-        let left_as = match self.place.set_aside(&names, reason, self.runtime.clock.now()).await {
-            Ok(reason_file) => {
-                tracing::error!(source, file = name, reason, kept = %reason_file.display(), "bad file set aside");
-                // Where it was moved, the next look finds it gone and the ledger forgets it.
-                ""
-            }
-            Err(error) => {
-                tracing::error!(
-                    source,
-                    file = name,
-                    reason,
-                    error = format!("{error:#}"),
-                    "bad file stays where it is and is not read again until it changes"
-                );
-                reason
-            }
-        };
-        for (name, stamp) in &found.files {
-            self.ledger.note_bad(name, *stamp, left_as);
-        }
-        self.unsaved = true;
+        self.revision = kept.revision;
+        self.ledger.absorb(theirs);
+        Ok(())
     }
 
     async fn save_ledger(&mut self) -> anyhow::Result<()> {
@@ -365,28 +402,11 @@ impl<P: Place> Watch<P> {
     }
 }
 
-/// Fetches and decodes units, [`READ_AT_ONCE`] at a time, in their order; `None` where one has gone meanwhile.
-async fn read_units<P: Place>(place: &Arc<P>, units: Vec<Unit>) -> Vec<Result<Option<RawScan>, Refusal>> {
-    let reading = units.into_iter().map(|unit| read_unit(Arc::clone(place), unit));
-    futures::stream::iter(reading).buffered(READ_AT_ONCE).collect().await
-}
-
-async fn read_unit<P: Place>(place: Arc<P>, unit: Unit) -> Result<Option<RawScan>, Refusal> {
-    let mut files = Vec::new();
-    for path in unit.paths() {
-        match place.fetch(&name_of(path)).await {
-            Ok(Some(bytes)) => {
-                let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                files.push((file_name, bytes));
-            }
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(Refusal::Unavailable(format!("{error:#}"))),
-        }
-    }
-    match tokio::task::spawn_blocking(move || unit.decode(&files)).await {
-        Ok(Ok(scan)) => Ok(Some(scan)),
-        Ok(Err(error)) => Err(Refusal::Bad(error.to_string())),
-        Err(panicked) => Err(Refusal::Bad(format!("the decoder failed: {panicked}"))),
+/// The next announcement of an inbox; never, where there is none.
+async fn next_of(inbox: Option<&mut Inbox>) -> Announcement {
+    match inbox {
+        Some(inbox) => inbox.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -4,10 +4,15 @@
 
 mod bad_files;
 mod chunks;
+mod dead_letters;
 mod faults;
 mod helchteren;
 mod http_index;
 mod parts;
+mod poll;
+mod process;
 mod scans;
+mod seaweed;
 mod server;
+mod sqs;
 mod world;

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub const TOKEN: &str = "a-token-for-tests";
-const SOURCE: &str = "incoming";
+pub const SOURCE: &str = "incoming";
 
 /// A service that runs in this process.
 pub struct Running {
@@ -74,24 +74,37 @@ impl World {
 
     /// Starts the service with one source; `more` are further lines of its block.
     pub async fn prepare(&self, more: &str) -> Running {
+        let config: Config = config::load_with(None, &self.config_of(more)).unwrap();
+        let listener = http::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let runtime = Runtime::system();
+        let stop = runtime.shutdown.clone();
+        Running { url, stop, task: tokio::spawn(raincell_prepare::run(config, listener, runtime)) }
+    }
+
+    /// The config of a service with one source.
+    pub fn config_of(&self, more: &str) -> String {
         let mut toml = format!("[prepare]\nstore_url = 'http://{}'\nstore_token = {TOKEN:?}\n", self.address);
-        writeln!(toml, "[[prepare.sources]]\nname = {SOURCE:?}\npoll_seconds = 0.05").unwrap();
+        writeln!(toml, "[[prepare.sources]]\nname = {SOURCE:?}").unwrap();
+        if !more.contains("poll_seconds") {
+            writeln!(toml, "poll_seconds = 0.05").unwrap();
+        }
         if !more.contains("settle_seconds") {
             writeln!(toml, "settle_seconds = 0.5").unwrap();
         }
-        if !more.contains("path =") && !more.contains("url =") {
+        if !more.contains("path =") && !more.contains("url =") && !more.contains("bucket =") {
             writeln!(toml, "path = '{}'", self.folder().display()).unwrap();
         }
         writeln!(toml, "{more}").unwrap();
         if !more.contains("recipe") {
             writeln!(toml, "recipe = {{ radius_km = 40.0 }}").unwrap();
         }
-        let config: Config = config::load_with(None, &toml).unwrap();
-        let listener = http::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let runtime = Runtime::system();
-        let stop = runtime.shutdown.clone();
-        Running { url, stop, task: tokio::spawn(raincell_prepare::run(config, listener, runtime)) }
+        toml
+    }
+
+    /// A file that only this test knows of.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
     }
 
     /// A file appears at once.
@@ -143,9 +156,14 @@ async fn start_store(folder: &Path, address: &str) -> (Running, String) {
 
 /// What the service says of its source: (condition, detail).
 pub async fn source_health(service: &Running) -> (String, String) {
+    health_of(&service.url, "source").await
+}
+
+/// What a service says of its source or queue: (condition, detail).
+pub async fn health_of(url: &str, what: &str) -> (String, String) {
     let client = raincell_http_client::builder().build().unwrap();
-    let ready: Value = client.get(format!("{}/ready", service.url)).send().await.unwrap().json().await.unwrap();
-    let source = &ready["dependencies"][format!("source {SOURCE}")];
+    let ready: Value = client.get(format!("{url}/ready")).send().await.unwrap().json().await.unwrap();
+    let source = &ready["dependencies"][format!("{what} {SOURCE}")];
     (source["condition"].as_str().unwrap_or("").to_owned(), source["detail"].as_str().unwrap_or("").to_owned())
 }
 
