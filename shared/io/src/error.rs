@@ -29,7 +29,7 @@ pub enum ReadErrorKind {
     Empty,
     /// The first bytes belong to no format that is read here.
     #[error(
-        "unknown format: expected NEXRAD Level II (AR2V…, ARCHIVE2, gzip of these), HDF5 or netCDF, found bytes {found}"
+        "unknown format: expected NEXRAD Level II (AR2V…, ARCHIVE2), GRIB2, gzip of these, HDF5 or netCDF, found bytes {found}"
     )]
     UnknownFormat {
         /// The first bytes, printable ones as they are and the rest in hexadecimal.

@@ -128,10 +128,12 @@ pub fn inspect(bytes: &[u8], file_name: &str) -> Result<Report, ReadError> {
     let format = detect(bytes, file_name)?;
     let content = match format {
         Format::NetCdf3 => nowcast_content(&netcdf::read_nowcast(bytes, file_name)?),
-        Format::NexradLevel2 | Format::OdimH5 => match read(bytes, file_name, &ReadOptions::default())? {
-            RawScan::Volume(volume) => volume_content(volume),
-            RawScan::Grid(grid) => grid_content(&grid),
-        },
+        Format::NexradLevel2 | Format::OdimH5 | Format::MrmsGrib2 => {
+            match read(bytes, file_name, &ReadOptions::default())? {
+                RawScan::Volume(volume) => volume_content(volume),
+                RawScan::Grid(grid) => grid_content(&grid),
+            }
+        }
     };
     Ok(Report { format, content })
 }

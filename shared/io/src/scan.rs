@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use raincell_model::{GridScan, PolarVolume, Quantity};
 
-use crate::{ReadError, ReadErrorKind, nexrad, odim};
+use crate::{ReadError, ReadErrorKind, mrms, nexrad, odim};
 
 /// What a raw file holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +49,8 @@ pub enum Format {
     NexradLevel2,
     /// HDF5, taken to be ODIM_H5.
     OdimH5,
+    /// GRIB2, taken to be of MRMS, perhaps gzipped.
+    MrmsGrib2,
     /// netCDF-3, as our own nowcasts are.
     NetCdf3,
 }
@@ -59,6 +61,7 @@ impl Format {
         match self {
             Self::NexradLevel2 => "NEXRAD Level II",
             Self::OdimH5 => "ODIM_H5",
+            Self::MrmsGrib2 => "MRMS GRIB2",
             Self::NetCdf3 => "netCDF-3",
         }
     }
@@ -73,6 +76,8 @@ pub fn detect(bytes: &[u8], file_name: &str) -> Result<Format, ReadError> {
         [] => ReadErrorKind::Empty,
         _ if bytes.starts_with(b"\x89HDF\r\n\x1a\n") => return Ok(Format::OdimH5),
         _ if bytes.starts_with(b"CDF\x01") || bytes.starts_with(b"CDF\x02") => return Ok(Format::NetCdf3),
+        // Gzip may hold either: this one looks into it.
+        _ if mrms::looks_like(bytes) => return Ok(Format::MrmsGrib2),
         _ if nexrad::looks_like(bytes) => return Ok(Format::NexradLevel2),
         _ => ReadErrorKind::UnknownFormat { found: first_bytes(bytes) },
     };
@@ -88,6 +93,7 @@ pub fn read(bytes: &[u8], file_name: &str, options: &ReadOptions) -> Result<RawS
     let outcome = guarded(format.name(), || match format {
         Format::NexradLevel2 => nexrad::read(bytes, file_name, options).map(RawScan::Volume),
         Format::OdimH5 => odim::read(bytes, options),
+        Format::MrmsGrib2 => mrms::read(bytes).map(RawScan::Grid),
         Format::NetCdf3 => Err(ReadErrorKind::WrongContent {
             expected: "a radar volume or composite",
             found: "netCDF-3, which is read as a nowcast".into(),

@@ -130,6 +130,16 @@ fn real_odim_files_survive_damage() {
 }
 
 #[test]
+fn real_mosaics_survive_damage() {
+    let Some(data) = data() else { return };
+    // Each that still reads is 24.5 million cells.
+    let (name, bytes) = load(&data.join("raw/mrms/PrecipRate_00.00_20190610-000000.grib2"));
+    survive(&name, &bytes, 24, decode_any(&name));
+    let head: Vec<u8> = bytes.iter().take(400).copied().collect();
+    assert!(survive("the beginning of it", &head, 2_000, decode_any("head.grib2")) > 1_500);
+}
+
+#[test]
 fn real_nexrad_files_survive_damage() {
     let Some(data) = data() else { return };
     // The beginnings of volumes: whole ones take a second each, and hold the same kinds of messages.

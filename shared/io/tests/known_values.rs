@@ -1,4 +1,5 @@
-//! Real files against figures that other readers give: Py-ART 2.3 for NEXRAD Level II, h5py 3 for ODIM_H5.
+//! Real files against figures that other readers give: Py-ART 2.3 for NEXRAD Level II, h5py 3 for ODIM_H5, ecCodes 2.50
+//! for GRIB2.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -6,7 +7,7 @@ mod support;
 use std::path::Path;
 
 use raincell_io::{RawScan, ReadOptions, nexrad, odim, read};
-use raincell_model::{GridScan, Moment, PolarVolume, Quantity, Sample, Sweep};
+use raincell_model::{GridQuantity, GridScan, Moment, PolarVolume, Quantity, Sample, Sweep};
 use support::{data, files_below, load};
 
 fn volume(path: &Path, options: &ReadOptions) -> PolarVolume {
@@ -232,10 +233,38 @@ fn composites_hold_what_h5py_reads() {
 }
 
 #[test]
+fn mosaics_hold_what_eccodes_reads() {
+    let Some(data) = data() else { return };
+    let rate = grid(&data.join("raw/mrms/PrecipRate_00.00_20190610-000000.grib2"));
+    assert_eq!((rate.source.as_str(), rate.quantity), ("mrms", GridQuantity::RainRate));
+    assert_eq!(rate.valid_time.to_string(), "2019-06-10T00:00:00Z");
+    assert_eq!(
+        (rate.grid.left, rate.grid.top, rate.grid.cell_width, rate.grid.cell_height),
+        (-130.0, 55.0, 0.01, 0.01)
+    );
+    assert_eq!(rate.data.dim(), (3500, 7000));
+    let nodata = rate.data.iter().filter(|s| s.is_nodata()).count();
+    let dry = rate.data.iter().filter(|s| s.is_undetect()).count();
+    let (wet, sum) = count_and_sum(&rate.data);
+    assert_eq!((nodata, dry, wet), (8_769_493, 14_747_625, 982_882));
+    assert!((sum - 2_126_764.0).abs() < 1.0, "{sum}");
+    assert_eq!(rate.data[(2191, 4371)].as_value(), Some(148.8));
+
+    let echo = grid(&data.join("raw/mrms/MRMS_ReflectivityAtLowestAltitude_00.50_20230406-120039.grib2.gz"));
+    assert_eq!(
+        (echo.quantity, echo.valid_time.to_string().as_str()),
+        (GridQuantity::Reflectivity, "2023-04-06T12:00:39Z")
+    );
+    assert_eq!(echo.data.iter().filter(|s| s.is_nodata()).count(), 8_528_048);
+    assert_eq!(echo.data[(401, 2701)].as_value(), Some(60.0));
+    assert!(echo.data[(1000, 3000)].is_undetect() && echo.data[(0, 0)].is_nodata());
+}
+
+#[test]
 fn every_raw_file_reads_or_says_what_is_wrong() {
     let Some(data) = data() else { return };
     let mut refused = Vec::new();
-    for folder in ["raw/nexrad", "raw/nexrad-legacy", "raw/odim-pvol", "raw/odim-comp"] {
+    for folder in ["raw/nexrad", "raw/nexrad-legacy", "raw/odim-pvol", "raw/odim-comp", "raw/mrms"] {
         for path in files_below(&data.join(folder)) {
             let (name, bytes) = load(&path);
             if let Err(error) = read(&bytes, &name, &ReadOptions::for_rain(90.0)) {

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use raincell_model::PolarVolume;
 use rayon::prelude::*;
 
-pub(crate) use container::looks_like;
+pub(crate) use container::{looks_like, unwrap_gzip};
 
 use crate::limits::{MAX_SWEEPS, MAX_VOLUME_BYTES, check_count};
 use crate::scan::guarded;
