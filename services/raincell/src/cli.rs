@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use thiserror::Error;
@@ -62,8 +62,31 @@ pub struct DemoArguments {
 #[derive(Args, Debug)]
 pub struct UpArguments {
     /// TOML file with a section for each service
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["radar", "composite"])]
     pub config: Option<PathBuf>,
+    /// One NEXRAD radar, KLOT for instance, from the public archive: nothing else to configure
+    #[arg(long, value_name = "SITE", conflicts_with = "composite")]
+    pub radar: Option<String>,
+    /// The radar's real-time chunks instead: minutes earlier
+    #[arg(long, requires = "radar")]
+    pub realtime: bool,
+    /// A composite that others publish
+    #[arg(long, value_enum)]
+    pub composite: Option<CompositeName>,
+    /// Print the configuration of --radar or --composite, to be changed by hand, and stop
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+/// Composites that are published for anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompositeName {
+    /// Europe, 5 minutes
+    Opera,
+    /// Contiguous United States, 1 km, 2 minutes
+    Mrms,
+    /// Great Britain and Ireland, 1 km, 15 minutes
+    Uk,
 }
 
 #[derive(Args, Debug)]

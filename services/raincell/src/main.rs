@@ -5,6 +5,7 @@ mod commands;
 mod frames_folder;
 mod house;
 mod output;
+mod presets;
 
 use std::process::ExitCode;
 
