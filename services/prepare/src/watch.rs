@@ -7,6 +7,7 @@
 //! frame again.
 
 mod giving_up;
+mod listening;
 mod taking;
 
 use std::collections::BTreeMap;
@@ -22,12 +23,12 @@ use raincell_service_runtime::{Health, Runtime, clock};
 use raincell_store_client::{ClientError, StoreClient};
 
 use crate::config::SourceConfig;
-use crate::inbox::{Announcement, Inbox};
+use crate::inbox::Inbox;
 use crate::intake::{self, Unit};
 use crate::ledger::{Ledger, Stamp};
 use crate::place::{Place, Window};
 use crate::troubles::Troubles;
-use crate::wanted::{Receipt, Wanted};
+use crate::wanted::Wanted;
 
 /// Units of one batch: parts of a scan that arrive together are merged before the scan is stored.
 const BATCH: usize = 8;
@@ -136,7 +137,7 @@ impl<P: Place> Watch<P> {
             let announcement = tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = pause => None,
-                announcement = next_of(self.inbox.as_mut()) => Some(announcement),
+                announcement = listening::next_of(self.inbox.as_mut()) => Some(announcement),
             };
             self.hear(announcement);
         }
@@ -164,22 +165,6 @@ impl<P: Place> Watch<P> {
 
     fn queue_answers(&self) -> bool {
         self.inbox.as_ref().is_some_and(Inbox::answers)
-    }
-
-    /// Takes up an announcement, and all that have come with it.
-    fn hear(&mut self, first: Option<Announcement>) {
-        let mut next = first;
-        while let Some(Announcement { receipt, names }) = next {
-            let done = self.wanted.announce(receipt, names);
-            self.acknowledge(done.into_iter().collect());
-            next = self.inbox.as_mut().and_then(Inbox::try_next);
-        }
-    }
-
-    fn acknowledge(&self, receipts: Vec<Receipt>) {
-        if let Some(inbox) = &self.inbox {
-            inbox.done(receipts);
-        }
     }
 
     /// Says how the round went: in the readiness always, in the log when it changes.
@@ -263,49 +248,6 @@ impl<P: Place> Watch<P> {
             _ => Instant::now(),
         };
         self.seen.insert(name, (stamp, since));
-    }
-
-    /// Looks at what was named, takes it in, and tells those who are waiting for it.
-    async fn take_wanted(&mut self) -> anyhow::Result<Vec<String>> {
-        let mut complaints = Vec::new();
-        for name in self.wanted.fresh() {
-            match self.place.stamp(&name).await {
-                Ok(Some(stamp)) => {
-                    self.wanted.looked_at(&name);
-                    // A place that knows no stamp of its own leaves the one of its listing.
-                    if stamp.changed_ms != 0 || !self.seen.contains_key(&name) {
-                        self.note_seen(name, stamp);
-                    }
-                }
-                Ok(None) => {
-                    self.say_gone(&name);
-                    self.wanted.looked_at(&name);
-                }
-                Err(error) => complaints.push(format!("{name}: {error:#}")),
-            }
-        }
-        if !self.wanted.waiting().is_empty() {
-            self.take_new().await?;
-            self.settle_wanted().await?;
-        }
-        Ok(complaints)
-    }
-
-    /// Tells those who are waiting for a file that it has been taken in, found bad, or gone.
-    async fn settle_wanted(&mut self) -> anyhow::Result<()> {
-        for name in self.wanted.waiting() {
-            let stamp = self.seen.get(&name).map(|(stamp, _)| *stamp);
-            if stamp.is_some_and(|stamp| !self.ledger.knows(&name, stamp)) {
-                continue;
-            }
-            let bad = stamp.is_some_and(|stamp| self.ledger.knows_as_bad(&name, stamp));
-            let done = self.wanted.seen_to(&name);
-            self.acknowledge(done.receipts);
-            if !bad {
-                self.settle_letters(&done.letters, stamp.is_some()).await?;
-            }
-        }
-        Ok(())
     }
 
     fn say_gone(&mut self, name: &str) {
@@ -399,14 +341,6 @@ impl<P: Place> Watch<P> {
             Err(error) => return Err(error).context("the checkpoint is not saved"),
         }
         Ok(())
-    }
-}
-
-/// The next announcement of an inbox; never, where there is none.
-async fn next_of(inbox: Option<&mut Inbox>) -> Announcement {
-    match inbox {
-        Some(inbox) => inbox.next().await,
-        None => std::future::pending().await,
     }
 }
 

@@ -36,8 +36,8 @@ async fn seaweed(world: &World) -> Option<Seaweed> {
     std::fs::create_dir_all(&folder).unwrap();
     arguments.push(option("dir", &folder.display().to_string()));
     arguments.push(option("s3.config", &world.path("s3.json").display().to_string()));
-    // A master alone, which need not wait to be elected; no catalogues on fixed ports.
-    for option in ["-volume.max=5", "-master.raftHashicorp", "-master.raftBootstrap", "-master.electionTimeout=1s"] {
+    // Volumes enough for two buckets; a master alone, which need not wait to be elected; no catalogues on fixed ports.
+    for option in ["-volume.max=30", "-master.raftHashicorp", "-master.raftBootstrap", "-master.electionTimeout=1s"] {
         arguments.push(option.into());
     }
     arguments.extend(["-s3.port.iceberg=0".into(), "-s3.port.lance=0".into()]);
