@@ -191,7 +191,7 @@ mod tests {
             assert!(prepare.sources[0].anonymous && prepare.enabled_sources().len() == 1);
             config::load::<raincell_api::Config>(Some(&file)).unwrap();
             config::load::<raincell_nowcast::Config>(Some(&file)).unwrap();
-            config::load_with::<raincell_store::Config>(Some(&file), "[store]\ntoken = 'x'\n").unwrap();
+            config::load_with::<raincell_store::Config>(Some(&file), "[store]\ntoken = 'long-enough'\n").unwrap();
         }
     }
 

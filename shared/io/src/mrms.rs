@@ -70,11 +70,11 @@ impl Section<'_> {
     /// An error unless the octets hold what can be read here.
     fn expect(&self, what: &'static str, (from, to): (usize, usize), wanted: u64) -> Result<(), ReadErrorKind> {
         let found = self.number_at(what, from, to)?;
-        if found == wanted { Ok(()) } else { Err(field(what, &wanted.to_string(), found)) }
+        if found == wanted { Ok(()) } else { Err(field(what, &wanted.to_string(), &found)) }
     }
 }
 
-fn field(field: &str, expected: &str, found: impl ToString) -> ReadErrorKind {
+fn field(field: &str, expected: &str, found: &dyn ToString) -> ReadErrorKind {
     ReadErrorKind::Field { field: field.to_owned(), expected: expected.to_owned(), found: found.to_string() }
 }
 
@@ -108,13 +108,13 @@ fn message(bytes: &[u8]) -> Result<&[u8], ReadErrorKind> {
     let truncated = |what, expected| ReadErrorKind::Truncated { what, offset: 0, expected, found: bytes.len() };
     let indicator = bytes.get(..INDICATOR).ok_or_else(|| truncated("the indicator section", INDICATOR))?;
     if &indicator[..4] != b"GRIB" || indicator[7] != 2 {
-        return Err(field("indicator section", "GRIB edition 2", format!("{:?}", &indicator[..8])));
+        return Err(field("indicator section", "GRIB edition 2", &format!("{:?}", &indicator[..8])));
     }
     let length = indicator[8..].iter().fold(0_u64, |number, octet| number << 8 | u64::from(*octet));
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     let message = bytes.get(..length).ok_or_else(|| truncated("the message", length))?;
     if message.len() < INDICATOR + END.len() || !message.ends_with(END) {
-        return Err(field("end of the message", "7777", format!("{length} bytes without it")));
+        return Err(field("end of the message", "7777", &format!("{length} bytes without it")));
     }
     Ok(message)
 }
@@ -166,7 +166,7 @@ fn read_grid(section: &Section<'_>) -> Result<Grid, ReadErrorKind> {
     {
         let steps = (cells as i64 - 1).saturating_mul(step);
         if step <= 0 || (steps - span).abs() > step {
-            return Err(field(name, &format!("a step that makes {span} µ° of {cells} cells"), step));
+            return Err(field(name, &format!("a step that makes {span} µ° of {cells} cells"), &step));
         }
     }
     // Whole millionths, so that equal grids have equal bits; longitudes from −180 to 180.
@@ -190,14 +190,14 @@ fn reference_time(section: &Section<'_>) -> Result<Timestamp, ReadErrorKind> {
     DateTime::new(year, month, day, hour, minute, second, 0)
         .and_then(|time| time.to_zoned(jiff::tz::TimeZone::UTC))
         .map(|time| time.timestamp())
-        .map_err(|_| field("reference time", "a time", format!("{year}-{month}-{day} {hour}:{minute}:{second}")))
+        .map_err(|_| field("reference time", "a time", &format!("{year}-{month}-{day} {hour}:{minute}:{second}")))
 }
 
 /// The picture has as many points as the grid: what its header claims is what the decoder makes room for.
 fn check_picture(section: &Section<'_>, grid: &Grid) -> Result<(), ReadErrorKind> {
     let picture = &section.octets[5..];
     if !picture.starts_with(PNG_SIGNATURE) {
-        return Err(field("section 7", "a PNG picture", format!("{} bytes of something else", picture.len())));
+        return Err(field("section 7", "a PNG picture", &format!("{} bytes of something else", picture.len())));
     }
     let begin = 6 + PNG_SIZE_AT;
     let width = section.number_at("width of the picture", begin, begin + 3)?;
@@ -205,7 +205,7 @@ fn check_picture(section: &Section<'_>, grid: &Grid) -> Result<(), ReadErrorKind
     section.expect("kind of the picture", (begin + 9, begin + 9), 0)?;
     if (width, height) != (grid.width as u64, grid.height as u64) {
         let expected = format!("{} × {} as the grid", grid.width, grid.height);
-        return Err(field("size of the picture", &expected, format!("{width} × {height}")));
+        return Err(field("size of the picture", &expected, &format!("{width} × {height}")));
     }
     Ok(())
 }
@@ -226,14 +226,14 @@ impl Packing {
             let size = (raw & 0x7fff) as i32;
             // Beyond this no rate or reflectivity is written.
             if size > 30 {
-                Err(field(what, "-30 to 30", size))
+                Err(field(what, "-30 to 30", &size))
             } else {
                 Ok(if raw & 0x8000 == 0 { size } else { -size })
             }
         };
         let (binary_scale, decimal_scale) = (scale("binary scale factor", 16)?, scale("decimal scale factor", 18)?);
         if !reference.is_finite() {
-            return Err(field("reference value", "a finite number", reference));
+            return Err(field("reference value", "a finite number", &reference));
         }
         Ok(Self { reference, binary_scale, decimal_scale })
     }
@@ -264,7 +264,7 @@ fn unpack(
     let wide = match reader.info().bit_depth {
         png::BitDepth::Eight => false,
         png::BitDepth::Sixteen => true,
-        other => return Err(field("bits of a value", "8 or 16", format!("{other:?}"))),
+        other => return Err(field("bits of a value", "8 or 16", &format!("{other:?}"))),
     };
     let mut samples = Vec::with_capacity(grid.width * grid.height);
     while let Some(row) = reader.next_row().map_err(damaged)? {
@@ -277,7 +277,7 @@ fn unpack(
     }
     let found = samples.len();
     Array2::from_shape_vec(grid.shape(), samples)
-        .map_err(|_| field("values", &format!("{} × {}", grid.width, grid.height), found))
+        .map_err(|_| field("values", &format!("{} × {}", grid.width, grid.height), &found))
 }
 
 fn rate(mm_h: f32) -> Sample {
