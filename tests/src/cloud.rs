@@ -115,7 +115,7 @@ impl Cloud {
     pub async fn announce(&self) {
         let (name, endpoint) = (&self.name, &self.endpoint);
         self.ask("sns", &[("Action", "CreateTopic"), ("Name", name)]).await;
-        let (topic, queue) = (self.arn("sns", name), self.arn("sqs", name));
+        let (topic, queue) = (arn("sns", name), arn("sqs", name));
         let subscription = [("TopicArn", topic.as_str()), ("Protocol", "sqs"), ("Endpoint", queue.as_str())];
         self.ask("sns", &[&[("Action", "Subscribe")][..], &subscription].concat()).await;
         let body = format!(
@@ -124,10 +124,6 @@ impl Cloud {
         );
         let put = self.client.put(format!("{endpoint}/{name}?notification")).body(body).send().await.unwrap();
         assert!(put.status().is_success(), "{}", put.status());
-    }
-
-    fn arn(&self, service: &str, name: &str) -> String {
-        format!("arn:aws:{service}:us-east-1:{ACCOUNT}:{name}")
     }
 
     /// Address of a queue.
@@ -205,4 +201,8 @@ impl Cloud {
 pub fn created(bucket: &str, key: &str) -> Value {
     serde_json::json!({ "Records": [{ "eventName": "ObjectCreated:Put",
         "s3": { "bucket": { "name": bucket }, "object": { "key": key } } }] })
+}
+
+fn arn(service: &str, name: &str) -> String {
+    format!("arn:aws:{service}:us-east-1:{ACCOUNT}:{name}")
 }

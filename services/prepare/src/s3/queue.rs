@@ -192,7 +192,7 @@ impl Queue {
                 self.in_hand().remove(&handle);
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Keeps messages hidden from other readers while they are worked on.

@@ -12,7 +12,6 @@ mod parts;
 mod poll;
 mod process;
 mod scans;
-mod seaweed;
 mod server;
 mod sqs;
 mod world;
