@@ -1,6 +1,7 @@
 //! The `[alert]` section of the configuration.
 
 mod domain;
+mod targets;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,6 +14,8 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::area::{Area, AreaError};
+pub use targets::{BlueskyConfig, MastodonConfig, NtfyConfig, WebhookConfig, XConfig};
+
 use crate::length::weighted_length;
 use crate::machine::QuietHours;
 use crate::schedule::ScheduleConfig;
@@ -56,6 +59,22 @@ pub struct Config {
     pub heavy_rain: HeavyRainConfig,
     /// Posts at certain hours.
     pub schedules: Vec<ScheduleConfig>,
+    /// Posts are on the feed of the api service.
+    pub feed: bool,
+    /// Seconds that one request to a target may take.
+    pub send_timeout_s: f64,
+    /// Seconds that others wait for a sender that is silent.
+    pub leader_lease_s: f64,
+    /// X.
+    pub x: XConfig,
+    /// Mastodon.
+    pub mastodon: MastodonConfig,
+    /// Bluesky.
+    pub bluesky: BlueskyConfig,
+    /// ntfy.
+    pub ntfy: NtfyConfig,
+    /// A signed webhook.
+    pub webhook: WebhookConfig,
     /// The watched places.
     pub places: Vec<PlaceConfig>,
 }
@@ -236,10 +255,14 @@ impl ServiceConfig for Config {
             }
         };
         check(self.store_url.starts_with("http://"), format!("store_url is `{}`, expected http://…", self.store_url));
-        check(
-            self.dry_run || !self.enabled,
-            "dry_run is false and there is no other poster; enabled = false posts nothing".into(),
-        );
+        let somewhere = self.dry_run
+            || self.feed
+            || self.x.enabled
+            || self.mastodon.enabled
+            || self.bluesky.enabled
+            || self.ntfy.enabled
+            || self.webhook.enabled;
+        check(somewhere || !self.enabled, "dry_run is false and no target is switched on".into());
         check(!self.posts_folder.as_os_str().is_empty(), "posts_folder is empty".into());
         let credit = weighted_length(&self.credit);
         check(credit <= LONGEST_NAME, format!("credit counts {credit} characters, expected at most {LONGEST_NAME}"));
@@ -252,11 +275,21 @@ impl ServiceConfig for Config {
         ] {
             check((least..=most).contains(&value), format!("{key} is {value}, expected {least} to {most}"));
         }
+        for (key, value, least, most) in
+            [("send_timeout_s", self.send_timeout_s, 0.1, 120.0), ("leader_lease_s", self.leader_lease_s, 0.3, 600.0)]
+        {
+            check((least..=most).contains(&value), format!("{key} is {value}, expected {least} to {most}"));
+        }
         let mut ids = BTreeSet::new();
         for place in &self.places {
             let id = place.slug();
             check(ids.insert(id.clone()), format!("place `{}`: id `{id}` is used twice", place.name));
         }
+        self.x.problems(&self.credit, &mut problems);
+        self.mastodon.problems(&mut problems);
+        self.bluesky.problems(&mut problems);
+        self.ntfy.problems(&mut problems);
+        self.webhook.problems(&mut problems);
         problems.extend(self.places.iter().flat_map(PlaceConfig::problems));
         problems.extend(self.heavy_rain.problems());
         problems.extend(self.schedule_problems());
@@ -295,7 +328,7 @@ mod tests {
 
     #[test]
     fn every_problem_is_listed_at_once() {
-        let text = "[alert]\nhorizon_min = 1\nstore_url = 'x'\ndry_run = false\n\
+        let text = "[alert]\nhorizon_min = 1\nstore_url = 'x'\ndry_run = false\nfeed = false\n\
             [[alert.places]]\nname = 'A'\nlat = 100\nlon = 8.5\ntime_zone = 'Mars/Base'\n\
             [[alert.places]]\nname = 'B'\nid = 'a'\nlat = 1\nlon = 8.5\nradius_km = -1\nthreshold_mm_h = nan\n\
             [[alert.places]]\nname = 'C'\nlat = 1\nlon = 2\narea = 'c.geojson'\nquiet_hours = 'night'\nmin_probability = 40\n\

@@ -2,10 +2,11 @@
 //!
 //! On every new frame or nowcast the service reads what they say of each watched place ([`observe`]), takes the place's
 //! state machine a step further ([`machine`]), and stores the new state together with the post that it leads to, in one
-//! compare-and-set at the store. A second task sends what waits in the outbox through a [`poster`], with an animation of
-//! the past hour into the next one. Nothing durable is kept here: the process may be killed at any instant.
+//! compare-and-set at the store. Of all processes the one that holds a lease sends what waits in the outbox through the
+//! [`poster`] of each target, with an animation of the past hour into the next one. Nothing durable is kept here: the
+//! process may be killed at any instant.
 //!
-//! What it does not do: forecast, decide what is rain in a raw scan, or post to anything but files in this version.
+//! What it does not do: forecast, or decide what is rain in a raw scan.
 
 pub mod area;
 pub mod cells;
@@ -21,26 +22,26 @@ pub mod places;
 pub mod poster;
 pub mod schedule;
 pub mod score;
+pub mod secret;
 mod sources;
+mod targets;
 pub mod told;
+pub mod trial;
 mod watch;
 pub mod words;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
 use raincell_service_runtime::{Health, Runtime, http};
 use raincell_store_client::StoreClient;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 pub use config::{Config, PlaceConfig};
 pub use outbox::post_key;
 
-use crate::outbox::Outbox;
-use crate::poster::DryRunPoster;
+use crate::outbox::{Outbox, Tray};
 use crate::watch::Watch;
 
 /// Runs the service until `runtime.shutdown`.
@@ -78,9 +79,9 @@ fn start_watching(
     health.observe("store_circuit", move || circuit.circuit_health());
     let places = Arc::new(places::places(&config)?);
     let schedules = config.schedules()?;
-    let poster = Arc::new(DryRunPoster::new(&config.posts_folder));
+    let posters = targets::posters(&config).context("no HTTP client can be made")?;
     let config = Arc::new(config);
-    let wake = Arc::new(Notify::new());
+    let tray = Tray::new(&posters);
     tracing::info!(places = places.len(), store = config.store_url, "watching");
     let watch = Watch::new(
         client.clone(),
@@ -89,18 +90,9 @@ fn start_watching(
         Arc::clone(&config),
         Arc::clone(&places),
         schedules,
-        Arc::clone(&wake),
+        tray.clone(),
     );
-    let outbox = Outbox {
-        client,
-        runtime: runtime.clone(),
-        health: health.clone(),
-        config,
-        places,
-        poster,
-        wake,
-        next_try: HashMap::new(),
-    };
+    let outbox = Outbox { client, runtime: runtime.clone(), health: health.clone(), config, places, posters, tray };
     tasks.spawn(watch.run());
     tasks.spawn(outbox.run());
     Ok(())

@@ -1,68 +1,141 @@
 //! The animation of a post: the past hour into the next one around the place.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
+use raincell_api_types::alerts::RainEvent;
 use raincell_api_types::frames::FrameInfo;
 use raincell_model::RainField;
-use raincell_render::{AnimationRequest, Marker, PictureArea, animate};
+use raincell_render::{AnimationRequest, Marker, PictureArea, animate, still_png};
 use raincell_store_client::{FrameQuery, StoreClient};
 
+use tokio::sync::Mutex;
+
+use crate::Config;
 use crate::observe::PlaceCells;
 use crate::places::Place;
+use crate::poster::{Picture, PictureWish};
 use crate::sources::{PRODUCT, current_sources};
 
 /// How far back and ahead of the event the animation reaches.
 const REACH: SignedDuration = SignedDuration::from_mins(60);
 /// The most frames of the past, and of the future.
 const MOST_FRAMES: usize = 13;
-/// Distance from the place to the nearer edge of the map: rain that is an hour away is on it.
+/// Distance from the edge of the place to that of the map: rain that is an hour away is on it.
 const RADIUS_KM: f64 = 75.0;
-/// A picture above this size is made again, smaller.
-const MOST_BYTES: usize = 3_000_000;
-/// Sides of the picture that are tried, pixels.
-const SIDES: [u32; 3] = [720, 600, 480];
+/// What a picture with too many bytes is shrunk to, in tenths of its sides, one after the other.
+const SHRUNK: [u32; 5] = [10, 8, 7, 6, 5];
+/// Pictures that are kept for the next target.
+const KEPT: usize = 6;
+/// A place is on a grid when this much around it is, km.
+const SHOWN_KM: f64 = 1.0;
 /// Frames that are fetched at a time.
 const FETCHES: usize = 4;
+
+/// Where a picture is of.
+#[derive(Clone, Debug)]
+pub(crate) struct Scene {
+    /// The name of the place; empty for none.
+    pub name: String,
+    /// Degrees north.
+    pub lat_deg: f64,
+    /// Degrees east.
+    pub lon_deg: f64,
+    /// All of the place lies within this distance of its middle, km.
+    pub radius_km: f64,
+    /// IANA name of the zone of the clock.
+    pub zone_name: String,
+}
 
 /// What a picture is made of.
 pub(crate) struct PictureOrder {
     pub past: Vec<RainField>,
     pub forecast: Vec<RainField>,
-    pub title: String,
     pub credit: String,
-    pub place: Place,
+    pub scene: Scene,
 }
 
-/// Fetches the frames and draws the picture of an event that was known at `time`.
-///
-/// # Errors
-/// When the store has no frame of the place, does not answer, or the picture cannot be drawn.
-pub(crate) async fn picture(
-    client: &StoreClient,
-    wanted_source: Option<&str>,
-    place: &Place,
-    time: Timestamp,
-    credit: Option<&str>,
-) -> anyhow::Result<Vec<u8>> {
-    for source in current_sources(client, wanted_source).await? {
-        let past = past_fields(client, &source, time).await?;
-        if !past.last().is_some_and(|field| shows(field, place)) {
-            continue;
-        }
-        let forecast = forecast_fields(client, &source, time).await?;
-        let order = PictureOrder {
-            past,
-            forecast,
-            title: format!("Rain around {}", place.name),
-            credit: credit.map_or_else(|| format!("Radar: {source}"), str::to_owned),
-            place: place.clone(),
-        };
-        return tokio::task::spawn_blocking(move || draw(&order)).await.context("drawing was cut off")?;
+/// A picture that was made, or could not be.
+type Made = (String, PictureWish, Option<Picture>);
+
+/// Draws the pictures of events; what several targets want is drawn once.
+pub(crate) struct Pictures {
+    client: StoreClient,
+    source: String,
+    credit: String,
+    places: Arc<Vec<Place>>,
+    made: Mutex<VecDeque<Made>>,
+}
+
+impl Pictures {
+    pub fn new(client: StoreClient, config: &Config, places: Arc<Vec<Place>>) -> Self {
+        let (source, credit) = (config.source.clone(), config.credit.clone());
+        Self { client, source, credit, places, made: Mutex::default() }
     }
-    bail!("the store has no frame of the hour before {time} that shows {}", place.id)
+
+    /// The watched place of an event.
+    pub fn place(&self, event: &RainEvent) -> Option<&Place> {
+        self.places.iter().find(|place| place.id == event.place_id)
+    }
+
+    /// The picture, or `None` where it cannot be made: a text in time is better than a picture too late.
+    pub async fn of(&self, event: &RainEvent, event_key: &str, wish: PictureWish) -> Option<Picture> {
+        let scene = self.scene(event)?;
+        // One at a time: each takes all the processors it can get.
+        let mut made = self.made.lock().await;
+        if let Some((_, _, picture)) = made.iter().find(|(key, of, _)| key == event_key && *of == wish) {
+            return picture.clone();
+        }
+        let outcome = self.draw(scene, event.time, wish).await;
+        let label = if outcome.is_ok() { "made" } else { "failed" };
+        metrics::counter!("raincell_alert_pictures_total", "outcome" => label).increment(1);
+        let picture = outcome
+            .inspect_err(|error| {
+                tracing::warn!(event_key, error = format!("{error:#}"), "no picture, the text goes alone");
+            })
+            .ok();
+        // What failed is tried again with the next try: frames may have come meanwhile.
+        if picture.is_some() {
+            made.push_back((event_key.to_owned(), wish, picture.clone()));
+            if made.len() > KEPT {
+                made.pop_front();
+            }
+        }
+        picture
+    }
+
+    fn scene(&self, event: &RainEvent) -> Option<Scene> {
+        if let Some(place) = self.place(event) {
+            return Some(Scene {
+                name: place.name.clone(),
+                lat_deg: place.lat_deg,
+                lon_deg: place.lon_deg,
+                radius_km: place.radius_km,
+                zone_name: place.zone_name.clone(),
+            });
+        }
+        let [lat_deg, lon_deg] = event.centre?;
+        Some(Scene { name: event.place.clone(), lat_deg, lon_deg, radius_km: 0.0, zone_name: "UTC".into() })
+    }
+
+    async fn draw(&self, scene: Scene, time: Timestamp, wish: PictureWish) -> anyhow::Result<Picture> {
+        let wanted = (!self.source.is_empty()).then_some(self.source.as_str());
+        for source in current_sources(&self.client, wanted).await? {
+            let past = past_fields(&self.client, &source, time).await?;
+            if !past.last().is_some_and(|field| shows(field, &scene)) {
+                continue;
+            }
+            let forecast = forecast_fields(&self.client, &source, time).await?;
+            let credit = if self.credit.is_empty() { format!("Radar: {source}") } else { self.credit.clone() };
+            let order = PictureOrder { past, forecast, credit, scene };
+            return tokio::task::spawn_blocking(move || draw(&order, wish)).await.context("drawing was cut off")?;
+        }
+        bail!("the store has no frame of the hour before {time} that shows {}", scene.name)
+    }
 }
 
 async fn past_fields(client: &StoreClient, source: &str, time: Timestamp) -> anyhow::Result<Vec<RainField>> {
@@ -101,8 +174,8 @@ async fn forecast_fields(client: &StoreClient, source: &str, time: Timestamp) ->
     Ok(thin_out(ahead.collect()))
 }
 
-fn shows(field: &RainField, place: &Place) -> bool {
-    let cells = PlaceCells::new(&field.grid, place.lat_deg, place.lon_deg, place.radius_km);
+fn shows(field: &RainField, scene: &Scene) -> bool {
+    let cells = PlaceCells::new(&field.grid, scene.lat_deg, scene.lon_deg, SHOWN_KM);
     matches!(cells, Ok(Some(_)))
 }
 
@@ -119,28 +192,37 @@ fn thin_out<T>(mut items: Vec<T>) -> Vec<T> {
 }
 
 /// Draws the picture, smaller if it has too many bytes.
-fn draw(order: &PictureOrder) -> anyhow::Result<Vec<u8>> {
+fn draw(order: &PictureOrder, wish: PictureWish) -> anyhow::Result<Picture> {
     let began = Instant::now();
-    let place = &order.place;
-    let area = PictureArea { lat_deg: place.lat_deg, lon_deg: place.lon_deg, radius_km: RADIUS_KM };
-    let marker = Marker { lat_deg: place.lat_deg, lon_deg: place.lon_deg, label: place.name.clone() };
-    let mut bytes = Vec::new();
-    for side in SIDES {
-        bytes = animate(&AnimationRequest {
-            title: &order.title,
+    let Scene { name, lat_deg, lon_deg, radius_km, zone_name } = &order.scene;
+    let area = PictureArea { lat_deg: *lat_deg, lon_deg: *lon_deg, radius_km: radius_km + RADIUS_KM };
+    let marker = Marker { lat_deg: *lat_deg, lon_deg: *lon_deg, label: name.clone() };
+    let title = format!("Rain around {name}");
+    let mut smallest = 0;
+    for tenths in SHRUNK {
+        let (width, height) = (wish.width * tenths / 10, wish.height * tenths / 10);
+        let request = AnimationRequest {
+            title: &title,
             credit: &order.credit,
-            time_zone: &place.zone_name,
+            time_zone: zone_name,
             marker: Some(marker.clone()),
-            width: side,
-            height: side,
+            width,
+            height,
             ..AnimationRequest::new(&order.past, &order.forecast, area)
-        })?;
-        if bytes.len() <= MOST_BYTES {
+        };
+        let (bytes, media_type) = if wish.animated {
+            (animate(&request)?, "image/gif")
+        } else {
+            let now = order.past.iter().map(|field| field.valid_time).max().unwrap_or_default();
+            (still_png(&request, now)?, "image/png")
+        };
+        if bytes.len() <= wish.most_bytes {
             metrics::histogram!("raincell_alert_picture_seconds").record(began.elapsed().as_secs_f64());
-            return Ok(bytes);
+            return Ok(Picture { bytes: bytes.into(), media_type, width, height });
         }
+        smallest = bytes.len();
     }
-    bail!("the picture has {} bytes at {} pixels, expected at most {MOST_BYTES}", bytes.len(), SIDES[SIDES.len() - 1])
+    bail!("the picture has {smallest} bytes at half its size, expected at most {}", wish.most_bytes)
 }
 
 #[cfg(test)]
@@ -151,7 +233,8 @@ mod tests {
     use raincell_model::Grid;
 
     use super::*;
-    use crate::machine::Rules;
+
+    const SQUARE: PictureWish = PictureWish { animated: true, width: 720, height: 720, most_bytes: 3_000_000 };
 
     fn minute(minute: i64) -> Timestamp {
         Timestamp::from_second(1_767_268_800 + minute * 60).unwrap()
@@ -179,37 +262,63 @@ mod tests {
     }
 
     fn order(past: Vec<RainField>, forecast: Vec<RainField>) -> PictureOrder {
-        let place = Place {
-            id: "harbour-town".into(),
+        let scene = Scene {
             name: "Harbour Town".into(),
             lat_deg: 51.98,
             lon_deg: 4.13,
             radius_km: 2.0,
-            area: crate::area::Area::circle(51.98, 4.13, 2.0),
             zone_name: "Europe/Amsterdam".into(),
-            language: raincell_words::Language::En,
-            rules: Rules::default(),
         };
-        let (title, credit) = ("Rain around Harbour Town".into(), "Radar: demo".into());
-        PictureOrder { past, forecast, title, credit, place }
+        PictureOrder { past, forecast, credit: "Radar: demo".into(), scene }
     }
 
-    #[test]
-    fn a_picture_goes_from_the_past_hour_into_the_next_one_in_less_than_three_megabytes() {
-        let past = thin_out(fields((-60..=0).step_by(5)));
-        let bytes = draw(&order(past, fields((5..=60).step_by(5)))).unwrap();
-        assert!(bytes.len() < 3_000_000, "{} bytes", bytes.len());
-        let mut decoder = gif::DecodeOptions::new().read_info(bytes.as_slice()).unwrap();
+    fn hours() -> PictureOrder {
+        order(thin_out(fields((-60..=0).step_by(5))), fields((5..=60).step_by(5)))
+    }
+
+    fn frames_of(bytes: &[u8]) -> usize {
+        let mut decoder = gif::DecodeOptions::new().read_info(bytes).unwrap();
         let mut frames = 0;
         while decoder.read_next_frame().unwrap().is_some() {
             frames += 1;
         }
-        assert_eq!(frames, 25);
+        frames
+    }
+
+    #[test]
+    fn a_picture_goes_from_the_past_hour_into_the_next_one_in_less_than_three_megabytes() {
+        let picture = draw(&hours(), SQUARE).unwrap();
+        assert!(picture.bytes.len() < 3_000_000, "{} bytes", picture.bytes.len());
+        assert_eq!(frames_of(&picture.bytes), 25);
+    }
+
+    #[test]
+    fn each_target_gets_the_kind_and_size_that_it_takes() {
+        let still = draw(&hours(), PictureWish { animated: false, width: 1080, height: 1080, most_bytes: 1_000_000 });
+        let still = still.unwrap();
+        let header = png::Decoder::new(std::io::Cursor::new(&still.bytes)).read_info().unwrap();
+        assert_eq!((header.info().width, header.info().height), (still.width, still.height));
+        assert!(still.bytes.len() <= 1_000_000 && still.media_type == "image/png");
+        // X: at most 1280 x 1080, 5 MB, 300 million pixels in all.
+        let wide = PictureWish { animated: true, width: 1080, height: 1080, most_bytes: 5_000_000 };
+        let picture = draw(&hours(), wide).unwrap();
+        assert!(picture.bytes.len() <= 5_000_000 && picture.width <= 1280 && picture.height <= 1080);
+        assert!(frames_of(&picture.bytes) * 1080 * 1080 < 300_000_000);
+    }
+
+    #[test]
+    fn a_picture_with_too_many_bytes_is_made_smaller_and_given_up_when_that_does_not_help() {
+        let full = draw(&hours(), SQUARE).unwrap();
+        let tight = PictureWish { most_bytes: full.bytes.len() - 1, ..SQUARE };
+        let smaller = draw(&hours(), tight).unwrap();
+        assert!(smaller.width < 720 && smaller.bytes.len() < full.bytes.len());
+        let error = draw(&hours(), PictureWish { most_bytes: 1000, ..SQUARE }).unwrap_err().to_string();
+        assert!(error.contains("at most 1000"), "{error}");
     }
 
     #[test]
     fn no_frames_make_no_picture() {
-        assert!(draw(&order(Vec::new(), Vec::new())).is_err());
+        assert!(draw(&order(Vec::new(), Vec::new()), SQUARE).is_err());
     }
 
     #[test]

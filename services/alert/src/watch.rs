@@ -9,18 +9,17 @@ use std::time::Duration;
 
 use futures::{StreamExt, pin_mut};
 use jiff::SignedDuration;
-use raincell_api_types::alerts::{AlertState, AlertTransition, NewPost, RainEvent};
+use raincell_api_types::alerts::{AlertState, AlertTransition};
 use raincell_api_types::events::Event;
 use raincell_api_types::health::Condition;
 use raincell_service_runtime::{Health, Runtime, clock};
 use raincell_store_client::{ClientError, StoreClient, StreamItem};
-use tokio::sync::Notify;
 
 use crate::Config;
 use crate::cells::CellRules;
 use crate::ledger::Ledger;
 use crate::machine::{self, News, Outlook, PlaceRain, PlaceState};
-use crate::outbox::post_key;
+use crate::outbox::{Tray, post_key};
 use crate::places::Place;
 use crate::schedule::Schedule;
 use crate::score::Record;
@@ -42,8 +41,8 @@ pub(crate) struct Watch {
     sources: Sources,
     /// Per place: its state as last read or written, with its revision.
     states: Vec<Option<(u64, PlaceState)>>,
-    /// Told when the outbox has something new.
-    outbox: Arc<Notify>,
+    /// Where posts are laid.
+    outbox: Tray,
     /// All other states.
     ledger: Ledger,
     /// What cells of heavy rain are told of; `None` where none are watched.
@@ -62,7 +61,7 @@ impl Watch {
         config: Arc<Config>,
         places: Arc<Vec<Place>>,
         schedules: Vec<Schedule>,
-        outbox: Arc<Notify>,
+        outbox: Tray,
     ) -> Self {
         let heavy_rain = config.heavy_rain.rules(&config);
         let sources = Sources::new(client.clone(), &config.source, Arc::clone(&places), heavy_rain.is_some());
@@ -121,7 +120,8 @@ impl Watch {
                 Some(StreamItem::Event(event)) => match event.event {
                     Event::Nowcast(_) => reason = Some("nowcast"),
                     Event::Frame(_) => reason = reason.or(Some("frame")),
-                    Event::Rain(_) => {}
+                    // Put into the outbox by another process, perhaps.
+                    Event::Rain(_) => self.outbox.ring(),
                 },
                 Some(StreamItem::Disconnected { reason }) => {
                     self.health.set("events", Condition::Degraded, format!("polling: {reason}"));
@@ -194,7 +194,7 @@ impl Watch {
                 self.states[index] = Some((revision, state));
                 return Ok(());
             }
-            match self.client.transition(&place.id, &transition(place, revision, &next, news, credit)?).await {
+            match self.client.transition(&place.id, &self.transition(place, revision, &next, news, credit)?).await {
                 Ok(stored) => {
                     self.states[index] = Some((stored.revision, next));
                     if let Some(news) = news {
@@ -215,10 +215,32 @@ impl Watch {
         Ok(())
     }
 
+    fn transition(
+        &self,
+        place: &Place,
+        expected_revision: u64,
+        next: &PlaceState,
+        news: Option<News>,
+        credit: &str,
+    ) -> Result<AlertTransition, ClientError> {
+        let state = serde_json::to_value(next).map_err(|error| ClientError::Answer {
+            operation: "change an alert state",
+            reason: format!("the state is no JSON: {error}"),
+        })?;
+        let posts = match news {
+            Some(news) => {
+                let key = post_key(news.time, &place.id, news.kind);
+                self.outbox.posts(&key, &told::of_place(place, &news, credit))
+            }
+            None => Vec::new(),
+        };
+        Ok(AlertTransition { expected_revision, state, posts })
+    }
+
     fn announce(&self, place: &Place, news: News) {
         tracing::info!(place = place.id, kind = ?news.kind, about = %news.about, rate_mm_h = news.rate_mm_h, "rain event");
         metrics::counter!("raincell_alert_events_total", "kind" => words::kind_name(news.kind)).increment(1);
-        self.outbox.notify_one();
+        self.outbox.ring();
     }
 
     fn credit(&self, source: &str) -> String {
@@ -236,24 +258,4 @@ fn read_state(place: &Place, stored: AlertState) -> (u64, PlaceState) {
         PlaceState::default()
     });
     (stored.revision, state)
-}
-
-fn transition(
-    place: &Place,
-    expected_revision: u64,
-    next: &PlaceState,
-    news: Option<News>,
-    credit: &str,
-) -> Result<AlertTransition, ClientError> {
-    let state = serde_json::to_value(next).map_err(|error| ClientError::Answer {
-        operation: "change an alert state",
-        reason: format!("the state is no JSON: {error}"),
-    })?;
-    let post = |news: News| posts(&post_key(news.time, &place.id, news.kind), told::of_place(place, &news, credit));
-    Ok(AlertTransition { expected_revision, state, posts: news.map(post).unwrap_or_default() })
-}
-
-/// The posts of an event.
-fn posts(key: &str, event: RainEvent) -> Vec<NewPost> {
-    vec![NewPost { key: key.to_owned(), event, announced: true }]
 }

@@ -179,6 +179,19 @@ fn announced_unless_told() -> bool {
     true
 }
 
+/// The target whose posts are the feed of the api service.
+pub const FEED: &str = "feed";
+
+/// The key of the post of an event to one target. Files of a dry run are named after the event alone.
+pub fn post_key(event_key: &str, target: &str) -> String {
+    if target == "dry-run" { event_key.to_owned() } else { format!("{event_key}@{target}") }
+}
+
+/// The key of an event and the target, from the key of a post.
+pub fn event_and_target(post_key: &str) -> (&str, &str) {
+    post_key.rsplit_once('@').unwrap_or((post_key, "dry-run"))
+}
+
 /// Where a post stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

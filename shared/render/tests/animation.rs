@@ -161,3 +161,42 @@ fn the_whole_domain_fits_into_its_area() {
     assert!((area.lat_deg - 50.0).abs() < 0.2 && (area.lon_deg - 5.0).abs() < 0.1, "{area:?}");
     assert!((240.0..330.0).contains(&area.radius_km), "{area:?}");
 }
+
+/// Frames (RGB) and times (ms) as Pillow sees them: the frames on standard output, the times on standard error.
+const PILLOW: &str = "
+import io, sys
+from PIL import Image, ImageSequence
+for frame in ImageSequence.Iterator(Image.open(io.BytesIO(sys.stdin.buffer.read()))):
+    sys.stdout.buffer.write(frame.convert('RGB').tobytes())
+    print(frame.info['duration'], file=sys.stderr)
+";
+
+#[test]
+fn another_decoder_sees_the_same_frames() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let Ok(python) = std::env::var("RAINCELL_TEST_PYTHON") else {
+        println!("skipped: no Python (RAINCELL_TEST_PYTHON)");
+        return;
+    };
+    let (past, forecast) = hours();
+    let bytes = animate(&AnimationRequest::new(&past, &forecast, BERN)).unwrap();
+    let (width, height, shown) = play(&bytes);
+    let mut child = Command::new(python)
+        .args(["-c", PILLOW])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&bytes).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let times: Vec<u16> = String::from_utf8(output.stderr).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(times, shown.iter().map(|(_, delay_cs)| delay_cs * 10).collect::<Vec<_>>());
+    let frames: Vec<_> = output.stdout.chunks(width * height * 3).collect();
+    assert_eq!(frames.len(), shown.len());
+    for (index, (theirs, (ours, _))) in frames.iter().zip(&shown).enumerate() {
+        assert!(*theirs == ours.as_flattened(), "frame {index}");
+    }
+}

@@ -24,6 +24,6 @@ mod verification;
 pub use error::ClientError;
 pub use events::StreamItem;
 pub use frames::{FrameQuery, PutOutcome};
-pub use lease_keeper::LeaseKeeper;
+pub use lease_keeper::{LeaseKeeper, LeaseView};
 pub use raincell_http_client::RetryPolicy;
 pub use transport::StoreClient;

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use tempfile::NamedTempFile;
 
-use super::{PostError, Poster, ReadyPost};
+use super::{Permit, Picture, PictureWish, PostError, PostText, Poster};
+
+/// The most bytes of a picture.
+const MOST_BYTES: usize = 3_000_000;
 
 /// Writes posts into a folder. The text is written last, so that a post with a text is complete.
 #[derive(Clone, Debug)]
@@ -31,21 +34,29 @@ impl Poster for DryRunPoster {
         "dry-run"
     }
 
-    async fn find(&self, key: &str) -> Result<Option<String>, PostError> {
-        let text = self.path(key, "txt");
+    fn wish(&self) -> Option<PictureWish> {
+        Some(PictureWish { animated: true, width: 720, height: 720, most_bytes: MOST_BYTES })
+    }
+
+    async fn find(&self, post: &PostText, _permit: &Permit) -> Result<Option<String>, PostError> {
+        let text = self.path(&post.key, "txt");
         match tokio::fs::try_exists(&text).await {
             Ok(there) => Ok(there.then(|| text.display().to_string())),
             Err(source) => Err(PostError::Write { path: text, source }),
         }
     }
 
-    async fn send(&self, post: &ReadyPost) -> Result<String, PostError> {
-        let (text, gif, post) = (self.path(&post.key, "txt"), self.path(&post.key, "gif"), post.clone());
+    async fn send(&self, post: &PostText, picture: Option<&Picture>, permit: &Permit) -> Result<String, PostError> {
+        if !permit.holds() {
+            return Err(PostError::LeaseLost { target: self.name(), step: "write" });
+        }
+        let (text, gif) = (self.path(&post.key, "txt"), self.path(&post.key, "gif"));
+        let (words, picture) = (format!("{}\n", post.text), picture.cloned());
         let written = tokio::task::spawn_blocking(move || {
-            if let Some(bytes) = &post.gif {
-                write_whole(&gif, bytes)?;
+            if let Some(picture) = picture {
+                write_whole(&gif, &picture.bytes)?;
             }
-            write_whole(&text, format!("{}\n", post.text).as_bytes())?;
+            write_whole(&text, words.as_bytes())?;
             Ok(text.display().to_string())
         });
         let cut_off = |error| PostError::Write { path: self.folder.clone(), source: std::io::Error::other(error) };
@@ -76,21 +87,33 @@ fn new_hidden_file(folder: &Path) -> std::io::Result<NamedTempFile> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use raincell_api_types::alerts::RainEvent;
+
     use super::*;
 
-    fn post(gif: Option<Vec<u8>>) -> ReadyPost {
-        ReadyPost { key: "20260101T143500Z-harbour-town-coming".into(), text: "Rain coming.".into(), gif }
+    fn post() -> PostText {
+        PostText {
+            key: "20260101T143500Z-harbour-town-coming".into(),
+            text: "Rain coming.".into(),
+            other_text: "Rain coming.".into(),
+            event: RainEvent::default(),
+            reply_to: None,
+            waiting: Duration::ZERO,
+        }
     }
 
     #[tokio::test]
     async fn a_post_is_a_text_and_a_picture_and_sending_it_again_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let poster = DryRunPoster::new(folder.path().join("posts"));
-        let post = post(Some(b"GIF89a".to_vec()));
-        assert_eq!(poster.find(&post.key).await.unwrap(), None);
-        let place = poster.send(&post).await.unwrap();
-        assert_eq!(poster.find(&post.key).await.unwrap(), Some(place.clone()));
-        assert_eq!(poster.send(&post).await.unwrap(), place);
+        let (post, permit) = (post(), Permit::always());
+        let gif = Picture { bytes: b"GIF89a".as_slice().into(), media_type: "image/gif", width: 720, height: 720 };
+        assert_eq!(poster.find(&post, &permit).await.unwrap(), None);
+        let place = poster.send(&post, Some(&gif), &permit).await.unwrap();
+        assert_eq!(poster.find(&post, &permit).await.unwrap(), Some(place.clone()));
+        assert_eq!(poster.send(&post, Some(&gif), &permit).await.unwrap(), place);
         let mut names: Vec<_> = std::fs::read_dir(folder.path().join("posts"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -104,7 +127,7 @@ mod tests {
     async fn a_folder_that_cannot_be_made_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let poster = DryRunPoster::new(file.path().join("posts"));
-        let error = poster.send(&post(None)).await.unwrap_err().to_string();
+        let error = poster.send(&post(), None, &Permit::always()).await.unwrap_err().to_string();
         assert!(error.contains("posts") && error.contains("coming.txt"), "{error}");
     }
 }

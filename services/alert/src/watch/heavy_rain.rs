@@ -15,6 +15,7 @@ impl Watch {
         let config = &self.config.heavy_rain;
         let language = config.language();
         let id = format!("_heavy-rain-{source}");
+        let tray = self.outbox.clone();
         let step = |state: &CellState| {
             let (next, news) = cells::step(state, rules, field, motion, told::town, now);
             if next == *state {
@@ -24,12 +25,12 @@ impl Watch {
                 let event = told::of_cell(news, language, &config.time_zone, &credit);
                 let key = told::cell_key(news.time, &news.town, event.kind);
                 tracing::info!(key, rate_mm_h = news.rate_mm_h, "heavy rain");
-                super::posts(&key, event)
+                tray.posts(&key, &event)
             };
             Some((next, news.iter().flat_map(post).collect()))
         };
         if self.ledger.change(&id, step).await? {
-            self.outbox.notify_one();
+            self.outbox.ring();
         }
         Ok(())
     }

@@ -32,6 +32,7 @@ impl Watch {
                 self.refresh_the_record().await?;
             }
             let text = self.scheduled_text(&schedule, now);
+            let tray = self.outbox.clone();
             let step = |turn: &Turn| {
                 // The first look only begins to count.
                 let Some(last) = turn.last else { return Some((Turn { last: Some(now) }, Vec::new())) };
@@ -45,12 +46,12 @@ impl Watch {
                     }
                     let key = post_key(due, name, schedule.kind());
                     tracing::info!(key, "scheduled post");
-                    super::posts(&key, event)
+                    tray.posts(&key, &event)
                 });
                 Some((Turn { last: Some(due) }, post.unwrap_or_default()))
             };
             if self.ledger.change(&id, step).await? {
-                self.outbox.notify_one();
+                self.outbox.ring();
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use raincell_api_types::alerts::{PostStatus, RainEventKind};
 use crate::weather::Weather;
 use crate::world::{World, eventually};
 
-fn start(config: &std::path::Path) -> Child {
+pub fn start(config: &std::path::Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_raincell-alert"))
         .arg("--config")
         .arg(config)
@@ -20,7 +20,7 @@ fn start(config: &std::path::Path) -> Child {
 }
 
 /// SIGKILL.
-fn kill(child: &mut Child) {
+pub fn kill(child: &mut Child) {
     child.kill().unwrap();
     child.wait().unwrap();
 }

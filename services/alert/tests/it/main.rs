@@ -4,8 +4,11 @@
 
 mod domain;
 mod kill;
+mod kill_posts;
 mod life;
 mod outbox;
+mod posters;
+mod targets;
 mod weather;
 mod weeks;
 mod world;

@@ -1,9 +1,9 @@
 //! Posts that cannot be sent at once.
 
 use jiff::{SignedDuration, Timestamp};
-use raincell_api_types::alerts::{AlertTransition, NewPost, PostStatus, RainEvent, RainEventKind};
+use raincell_api_types::alerts::{PostStatus, RainEventKind};
 
-use crate::world::{PLACE, World, eventually};
+use crate::world::{World, event, eventually};
 
 fn start() -> Timestamp {
     "2026-01-01T13:00:00Z".parse().unwrap()
@@ -11,26 +11,8 @@ fn start() -> Timestamp {
 
 /// Puts a post about `time` into the outbox, as if a service had died right after it.
 async fn put_post(world: &World, time: Timestamp) -> String {
-    let key = raincell_alert::post_key(time, PLACE, RainEventKind::Ended);
-    let text = "Rain has ended at Harbour Town.".to_owned();
-    let event = RainEvent {
-        place: "Harbour Town".into(),
-        place_id: PLACE.into(),
-        kind: RainEventKind::Ended,
-        time,
-        about: time,
-        rate_mm_h: 2.0,
-        text,
-        ..RainEvent::default()
-    };
-    let stored = world.client.alert_state(PLACE).await.unwrap();
-    let change = AlertTransition {
-        expected_revision: stored.revision,
-        state: serde_json::json!({ "phase": { "phase": "quiet", "candidate": null } }),
-        posts: vec![NewPost { key: key.clone(), event, announced: true }],
-    };
-    world.client.transition(PLACE, &change).await.unwrap();
-    key
+    let event = event(RainEventKind::Ended, time, "Rain has ended at Harbour Town.");
+    world.put_event(&["dry-run"], event).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use raincell_alert::Config;
 use raincell_alert::machine::PlaceState;
-use raincell_api_types::alerts::{OutboxPost, PostStatus};
+use raincell_api_types::alerts::{self, AlertTransition, NewPost, OutboxPost, PostStatus, RainEvent, RainEventKind};
 use raincell_service_runtime::{Clock, Runtime, config, http};
-use raincell_store_client::StoreClient;
+use raincell_store_client::{ClientError, StoreClient};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -91,7 +91,8 @@ impl World {
     /// The configuration of the service as a TOML file has it.
     pub fn toml(&self, more: &str) -> String {
         format!(
-            "[alert]\nbind = '127.0.0.1:0'\nstore_url = {:?}\nstore_token = {TOKEN:?}\nposts_folder = '{}'\n{more}\n\
+            "[alert]\nbind = '127.0.0.1:0'\nfeed = false\nstore_url = {:?}\nstore_token = {TOKEN:?}\n\
+             posts_folder = '{}'\n{more}\n\
              [[alert.places]]\nname = 'Harbour Town'\nlat = {LAT}\nlon = {LON}\ntime_zone = 'Europe/Amsterdam'\n",
             self.store_url,
             self.posts_folder().display()
@@ -122,6 +123,47 @@ impl World {
             self.state().await.is_some_and(|state| state.observed_at == time && state.issued_at == time)
         })
         .await;
+    }
+
+    /// Puts an event into the outbox for some targets, as a service that died right after it has left it.
+    pub async fn put_event(&self, targets: &[&str], event: RainEvent) -> String {
+        let key = raincell_alert::post_key(event.time, PLACE, event.kind);
+        let post = |(index, target): (usize, &&str)| NewPost {
+            key: alerts::post_key(&key, target),
+            event: event.clone(),
+            announced: index == 0,
+        };
+        let posts: Vec<_> = targets.iter().enumerate().map(post).collect();
+        loop {
+            let stored = self.client.alert_state(PLACE).await.unwrap();
+            let state = serde_json::json!({ "phase": { "phase": "quiet", "candidate": null } });
+            let change = AlertTransition { expected_revision: stored.revision, state, posts: posts.clone() };
+            match self.client.transition(PLACE, &change).await {
+                Ok(_) => break,
+                // A service was faster.
+                Err(ClientError::StaleState(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        key
+    }
+
+    /// Waits until a service has taken the lease and looked at the outbox for so many targets.
+    pub async fn is_sending(&self, service: &Service, targets: usize) {
+        let client = StoreClient::new(&service.url, "").unwrap();
+        eventually("it sends", async || {
+            let ready = client.ready().await.unwrap();
+            ready.dependencies.keys().filter(|name| name.starts_with("posts-")).count() == targets
+        })
+        .await;
+    }
+
+    /// Stores frames and a nowcast without rain around a time, so that there is something to draw.
+    pub async fn store_dry_weather(&self, time: Timestamp) {
+        let weather = Weather::band(time, 10_000, 10_001, 1.0);
+        for minute in [-10, -5, 0] {
+            self.client.put_frame(&weather.frame(minute)).await.unwrap();
+        }
     }
 
     pub async fn state(&self) -> Option<PlaceState> {
@@ -163,4 +205,19 @@ pub async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("not within a minute: {what}");
+}
+
+/// News of the watched place.
+pub fn event(kind: RainEventKind, time: Timestamp, text: &str) -> RainEvent {
+    RainEvent {
+        place: "Harbour Town".into(),
+        place_id: PLACE.into(),
+        kind,
+        time,
+        about: time,
+        rate_mm_h: 2.0,
+        text: text.into(),
+        alt: format!("Map around Harbour Town: {text}"),
+        ..RainEvent::default()
+    }
 }

@@ -12,8 +12,52 @@ use tokio::task::JoinHandle;
 use crate::{ClientError, RetryPolicy, StoreClient};
 use tenure::Tenure;
 
-/// The fencing token, and until when it is good on this machine's monotonic clock.
-type Held = Option<(u64, Instant)>;
+/// A lease as this process holds it.
+#[derive(Clone, Copy, Debug)]
+struct Holding {
+    /// The fencing token.
+    token: u64,
+    /// Until when it is good on this machine's monotonic clock.
+    until: Instant,
+    /// Whether the holder before did not give it back.
+    inherited: bool,
+}
+
+type Held = Option<Holding>;
+
+/// Says whether the lease of a [`LeaseKeeper`] is held; cheap to clone, for the tasks that work under it.
+#[derive(Clone, Debug)]
+pub struct LeaseView {
+    name: String,
+    held: watch::Receiver<Held>,
+}
+
+impl LeaseView {
+    /// The fence to write under while the lease is held; `None` as soon as that is not sure any more.
+    pub fn fence(&self) -> Option<Fence> {
+        let holding = (*self.held.borrow())?;
+        (Instant::now() < holding.until).then(|| Fence { lease: self.name.clone(), token: holding.token })
+    }
+
+    /// True when the holder before vanished without giving the lease back: what it had in hand may still have its
+    /// effect for as long as its calls may take.
+    pub fn is_inherited(&self) -> bool {
+        self.held.borrow().is_some_and(|holding| holding.inherited)
+    }
+
+    /// Waits until the lease is held; for ever where somebody else keeps it.
+    pub async fn acquired(&mut self) -> Fence {
+        loop {
+            if let Some(fence) = self.fence() {
+                return fence;
+            }
+            if self.held.changed().await.is_err() {
+                // The keeper was stopped with its runtime: nobody will hold anything any more.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
 
 /// Tries to get a lease and to keep it, in the background, until it is dropped or released.
 ///
@@ -21,8 +65,7 @@ type Held = Option<(u64, Instant)>;
 /// [`StoreClient::with_fence`] cannot come after what its successor writes.
 #[derive(Debug)]
 pub struct LeaseKeeper {
-    name: String,
-    held: watch::Receiver<Held>,
+    view: LeaseView,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
 }
@@ -52,29 +95,27 @@ impl LeaseKeeper {
             name: name.to_owned(),
             tenure,
             began: Instant::now(),
+            inherited: false,
             held: sender,
         };
         let task = tokio::spawn(keeping.run(stopped));
-        Ok(Self { name: name.to_owned(), held, stop: Some(stop), task: Some(task) })
+        let view = LeaseView { name: name.to_owned(), held };
+        Ok(Self { view, stop: Some(stop), task: Some(task) })
+    }
+
+    /// What tasks ask that work under the lease.
+    pub fn view(&self) -> LeaseView {
+        self.view.clone()
     }
 
     /// The fence to write under while the lease is held; `None` as soon as that is not sure any more.
     pub fn fence(&self) -> Option<Fence> {
-        let (token, until) = (*self.held.borrow())?;
-        (Instant::now() < until).then(|| Fence { lease: self.name.clone(), token })
+        self.view.fence()
     }
 
     /// Waits until the lease is held; for ever where somebody else keeps it.
     pub async fn acquired(&mut self) -> Fence {
-        loop {
-            if let Some(fence) = self.fence() {
-                return fence;
-            }
-            if self.held.changed().await.is_err() {
-                // The keeper was stopped with its runtime: nobody will hold anything any more.
-                std::future::pending::<()>().await;
-            }
-        }
+        self.view.acquired().await
     }
 
     /// Gives the lease back, if it is held, so that nobody has to wait for it.
@@ -102,6 +143,8 @@ struct Keeping {
     name: String,
     tenure: Tenure,
     began: Instant,
+    /// Whether the lease was taken from a holder that vanished.
+    inherited: bool,
     held: watch::Sender<Held>,
 }
 
@@ -148,6 +191,10 @@ impl Keeping {
     }
 
     async fn change(&mut self, change: &LeaseChange, asked_at: Duration) -> Result<Duration, ClientError> {
+        if matches!(change, LeaseChange::Take { .. }) {
+            // Before the answer, which may be lost.
+            self.inherited = self.tenure.has_other_owner();
+        }
         match self.client.change_lease(&self.name, change).await {
             Ok(stored) => {
                 if matches!(change, LeaseChange::Take { .. }) {
@@ -172,7 +219,8 @@ impl Keeping {
     fn tell(&self) {
         let now = self.now();
         let held = self.tenure.fence(now).zip(self.tenure.remaining(now));
-        let held = held.map(|(fence, remaining)| (fence, Instant::now() + remaining));
+        let inherited = self.inherited;
+        let held = held.map(|(token, remaining)| Holding { token, until: Instant::now() + remaining, inherited });
         self.held.send_replace(held);
     }
 

@@ -81,6 +81,11 @@ impl Tenure {
         self.held.map(|(_, until)| until.saturating_sub(now))
     }
 
+    /// True when somebody else is stored as the owner.
+    pub(super) fn has_other_owner(&self) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.owner.is_some() && !self.is_own(stored))
+    }
+
     fn is_own(&self, stored: &Lease) -> bool {
         stored.owner.as_deref() == Some(&self.owner)
     }
