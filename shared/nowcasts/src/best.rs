@@ -1,4 +1,4 @@
-//! The default method: every intensity and scale lasts as long as it did in the last half hour.
+//! The default method: where rain will reach which rate, by odds fitted on the traits of places.
 
 use std::time::Instant;
 
@@ -9,26 +9,54 @@ use raincell_model::{MotionField, RainField};
 use raincell_motion::{MotionEstimator, PyramidFlow};
 use rayon::prelude::*;
 
-use crate::layers::{EDGES_MM_H, Earlier, Layer, Range, decibels};
-use crate::matching::Ranks;
+use crate::exceedance::{RATES, RATES_MM_H, Surroundings, Table, Weights, own, weights_at};
+use crate::levels::{Lanes, Levels};
 use crate::method::newest;
+use crate::placing::placed;
+use crate::traits::{Rate, SCALES, STANDING, State, TRAITS, decibels, on_level};
+use crate::weights::TABLES;
 use crate::{LeadTimes, Nowcast, NowcastError, NowcastMethod, Timings};
 
 /// How far back fields are of use, minutes.
 const HISTORY_MIN: i64 = 31;
-/// The newest field is compared with those this many steps before it.
-const COMPARED_STEPS: [f32; 3] = [1.0, 3.0, 6.0];
+/// Ages of the two earlier fields that tell of growth and decay, minutes.
+const EARLIER_MIN: [f32; 2] = [5.0, 15.0];
+/// What of the fine structure is kept however badly it lasts, per rate: log-odds over the range of strengths.
+const TEXTURE: [f32; RATES] = [0.0, 1.6, 3.2];
+/// How much more the cell's own rain counts at long leads than the odds alone would have it, per rate, and the minutes in
+/// which this comes up but for 1/e: what is rare and small would drown in its wide surroundings.
+const KEPT: [f32; RATES] = [0.0, 0.0, 20.0];
+const KEPT_MIN: f32 = 60.0;
 
-/// A cascade nowcast by layers of intensity: each scale of each layer is guessed from its two newest states with the
-/// weights that its correlation along the motion, measured over the last half hour, makes best (the idea of S-PROG,
-/// Seed 2003, with lagged correlations measured instead of recursed). Each layer's rain, as much as extrapolation brings
-/// of it, is then dealt out by the rank of its pattern, so that light rain is placed by light rain and heavy by heavy.
+/// The odds that rain reaches 0.1, 1 and 5 mm/h at a cell are a weighted sum (logistic regression) of traits of the air
+/// that arrives there: how much rain of that rate it holds at scales of 2 to 32 km, held 5 and 15 minutes before, holds
+/// around the cell itself. The likeliest cells then make up the area at each rate, balanced between neighbourhoods, and
+/// the rates that extrapolation brings are dealt out within each area by rank.
 ///
-/// Patterns live on a grid of 2 × 2 cells; what is finer than that is carried along on the full one. Where the air comes
-/// from beyond what was observed, the cell's last observation stands in for it, or nothing, as the caller chooses.
-#[derive(Default)]
+/// The weights were fitted beforehand on several radars' events, with lead time, and hold for any grid; traits are taken
+/// in kilometres, minutes and relative to the rate.
 pub struct Best {
     motion: PyramidFlow,
+    tables: [Table; RATES],
+}
+
+impl Default for Best {
+    fn default() -> Self {
+        Self { motion: PyramidFlow::default(), tables: TABLES }
+    }
+}
+
+impl Best {
+    /// With weights of one's own: for each rate and trait the three coefficients of a parabola in ln(lead / 30 min), in
+    /// the order in which they were fitted; `None` when there are too few or too many numbers.
+    pub fn with_weights(weights: &[f32]) -> Option<Self> {
+        if weights.len() != RATES * TRAITS * 3 {
+            return None;
+        }
+        let at = |k: usize, trait_: usize, power: usize| weights[(k * TRAITS + trait_) * 3 + power];
+        let tables = std::array::from_fn(|k| std::array::from_fn(|t| std::array::from_fn(|p| at(k, t, p))));
+        Some(Self { motion: PyramidFlow::default(), tables })
+    }
 }
 
 impl NowcastMethod for Best {
@@ -47,14 +75,14 @@ impl NowcastMethod for Best {
         let motion = self.motion.estimate(past)?;
         let motion_s = started.elapsed().as_secs_f64();
 
-        let earlier = earlier(past, last, &motion, leads.step_min as f32)?;
-        let last_db = in_decibels(&last.rate_mm_h);
-        let ranges = (0..EDGES_MM_H.len()).map(Range::of).collect::<Vec<_>>();
-        let layers: Vec<(Range, Layer)> = if earlier.is_empty() {
-            Vec::new()
-        } else {
-            ranges.into_par_iter().map(|range| (range, Layer::of(range, &last_db, &earlier))).collect()
-        };
+        let recent = Recent::of(past, last, &motion)?;
+        let cell_km = last.grid.cell_km() as f32;
+        let levels = recent.as_ref().map(|recent| {
+            let state = recent.state(cell_km);
+            let known = state.known();
+            let levels = RATES_MM_H.map(|r| state.levels(Rate::of(r), &known));
+            (state.halvings(), levels)
+        });
         let mut trajectories = Trajectories::new(&motion)?;
         let along: Vec<Trajectories> = valid_times
             .iter()
@@ -67,7 +95,17 @@ impl NowcastMethod for Best {
             .par_iter()
             .zip(valid_times)
             .map(|(trajectories, valid_time)| {
-                let rate_mm_h = arrived(&last.rate_mm_h, &layers, trajectories, inflow)?;
+                let known = trajectories.carry(&last.rate_mm_h, Interpolation::Bilinear, Inflow::Unknown)?;
+                let mut rate_mm_h = known.clone();
+                rate_mm_h.zip_mut_with(&last.rate_mm_h, |e, l| *e = if e.is_nan() { *l } else { *e });
+                if let Some((halvings, levels)) = &levels {
+                    let weights = self.tables.each_ref().map(|t| weights_at(t, trajectories.minutes()));
+                    let mut odds = odds(&rate_mm_h, &known, levels, *halvings, weights, trajectories);
+                    rate_mm_h = placed(&mut odds, &rate_mm_h);
+                }
+                if inflow == Inflow::Unknown {
+                    rate_mm_h.zip_mut_with(&known, |r, k| *r = if k.is_nan() { f32::NAN } else { *r });
+                }
                 Ok(RainField { grid: last.grid.clone(), valid_time, rate_mm_h })
             })
             .collect::<Result<Vec<_>, NowcastError>>()?;
@@ -76,104 +114,80 @@ impl NowcastMethod for Best {
     }
 }
 
-/// The fields nearest to the steps compared, carried to the newest one's time, the youngest first.
-fn earlier(
-    past: &[RainField],
-    last: &RainField,
-    motion: &MotionField,
-    step_min: f32,
-) -> Result<Vec<Earlier>, NowcastError> {
-    let age_min = |f: &RainField| last.valid_time.duration_since(f.valid_time).as_secs_f32() / 60.0;
-    let mut chosen: Vec<&RainField> = Vec::new();
-    for steps in COMPARED_STEPS {
-        let distance = |f: &RainField| (age_min(f) - steps * step_min).abs();
-        let nearest = past
-            .iter()
-            .filter(|f| age_min(f) > chosen.last().map_or(0.0, |c| age_min(c)) && age_min(f) <= HISTORY_MIN as f32)
-            .min_by(|a, b| distance(a).total_cmp(&distance(b)));
-        chosen.extend(nearest);
-    }
-    let mut trajectories = Trajectories::new(motion)?;
-    let mut earlier = Vec::with_capacity(chosen.len());
-    for field in chosen {
-        let minutes = age_min(field);
-        trajectories.advance(minutes - trajectories.minutes());
-        let rate_mm_h = trajectories.carry(&field.rate_mm_h, Interpolation::Bilinear, Inflow::LastObservation)?;
-        earlier.push(Earlier { minutes, rate_db: in_decibels(&rate_mm_h) });
-    }
-    Ok(earlier)
-}
-
-fn in_decibels(rate_mm_h: &Array2<f32>) -> Array2<f32> {
-    let mut rate_db = rate_mm_h.as_standard_layout().into_owned();
-    rate_db.par_mapv_inplace(decibels);
-    rate_db
-}
-
-/// The rain at the end of `trajectories`: each layer where its pattern puts it, as much of it as extrapolation brings.
-fn arrived(
-    last: &Array2<f32>,
-    layers: &[(Range, Layer)],
+/// Log-odds of every cell, a lane per rate.
+fn odds(
+    filled: &Array2<f32>,
+    known: &Array2<f32>,
+    levels: &[Levels],
+    halvings: usize,
+    mut weights: [Weights; RATES],
     trajectories: &Trajectories,
-    inflow: Inflow,
-) -> Result<Array2<f32>, NowcastError> {
-    let known = trajectories.carry(last, Interpolation::Bilinear, Inflow::Unknown)?;
-    let mut extrapolated = known.clone();
-    extrapolated.zip_mut_with(last, |e, l| {
-        if e.is_nan() {
-            *e = *l;
-        }
-    });
-    if layers.is_empty() {
-        return Ok(if inflow == Inflow::Unknown { known } else { extrapolated });
+) -> Vec<Lanes> {
+    let kept = 1.0 - (-trajectories.minutes() / KEPT_MIN).exp();
+    for (k, weights) in weights.iter_mut().enumerate() {
+        weights[4 * SCALES + STANDING] += TEXTURE[k] + kept * KEPT[k];
+        weights[4] -= TEXTURE[k];
     }
-    let rate_db = in_decibels(&extrapolated);
-    let mut out = extrapolated.mapv(|r| if r.is_nan() || r < EDGES_MM_H[0] { r } else { 0.0 });
-    for (range, layer) in layers {
-        let (pattern, own_weight) = layer.pattern(trajectories.minutes());
-        let mut placed = placed(&pattern, &known, trajectories);
-        placed.zip_mut_with(&rate_db, |place, &db| {
-            *place = if db.is_nan() { f32::NAN } else { *place + own_weight * range.height_db(db) };
-        });
-        Ranks::of(&placed, &rate_db, (range.low, range.high)).deal(&placed, &mut out);
-    }
-    if inflow == Inflow::Unknown {
-        out.zip_mut_with(&known, |o, k| *o = if k.is_nan() { f32::NAN } else { *o });
-    }
-    Ok(out)
-}
-
-/// A pattern on the halved grid, carried to the cells of the full one; a cell's own place where inflow is unknown.
-fn placed(pattern: &Array2<f32>, known: &Array2<f32>, trajectories: &Trajectories) -> Array2<f32> {
-    let (rows, columns) = known.dim();
-    let mut out = Array2::zeros((rows, columns));
-    let (height, width) = pattern.dim();
-    let (Some(cells), Some(source), Some(known)) = (out.as_slice_mut(), pattern.as_slice(), known.as_slice()) else {
-        return out;
-    };
-    let sample = |row: f32, column: f32| {
-        let row = (0.5 * row - 0.25).clamp(0.0, (height - 1) as f32);
-        let column = (0.5 * column - 0.25).clamp(0.0, (width - 1) as f32);
-        let (r0, c0) = (row as usize, column as usize);
-        let (r1, c1) = ((r0 + 1).min(height - 1), (c0 + 1).min(width - 1));
-        let (fr, fc) = (row - r0 as f32, column - c0 as f32);
-        let upper = source[r0 * width + c0] + fc * (source[r0 * width + c1] - source[r0 * width + c0]);
-        let lower = source[r1 * width + c0] + fc * (source[r1 * width + c1] - source[r1 * width + c0]);
-        upper + fr * (lower - upper)
-    };
-    cells.par_chunks_mut(columns.max(1)).enumerate().for_each_init(
+    let around = Surroundings::new(levels, &weights);
+    let rates = RATES_MM_H.map(Rate::of);
+    let (rows, columns) = filled.dim();
+    let mut odds = vec![[0.0; 4]; rows * columns];
+    let (Some(filled), Some(known)) = (filled.as_slice(), known.as_slice()) else { return odds };
+    odds.par_chunks_mut(columns.max(1)).enumerate().for_each_init(
         || (Vec::new(), Vec::new()),
         |(line, origins), (row, out)| {
             trajectories.origins(row, line, origins);
-            for (column, value) in out.iter_mut().enumerate() {
+            let here = row * columns;
+            for (column, z) in out.iter_mut().enumerate() {
                 let [r, c] = origins[column];
-                *value = if known[row * columns + column].is_nan() {
-                    sample(row as f32, column as f32)
-                } else {
-                    sample(r, c)
-                };
+                *z = around.arriving.sample(on_level(r, halvings), on_level(c, halvings));
+                let wide = halvings + SCALES - STANDING;
+                let standing = around.standing.sample(on_level(row as f32, wide), on_level(column as f32, wide));
+                let db = decibels(filled[here + column]);
+                let unknown = known[here + column].is_nan();
+                for k in 0..RATES {
+                    z[k] += standing[k] + own(&weights[k], rates[k], db, unknown);
+                }
             }
         },
     );
-    out
+    odds
+}
+
+/// The newest field and two earlier ones carried to its time, in rain decibels.
+pub(crate) struct Recent {
+    now_db: Array2<f32>,
+    earlier_db: [Array2<f32>; 2],
+}
+
+impl Recent {
+    /// `None` where there is no earlier field.
+    pub fn of(past: &[RainField], last: &RainField, motion: &MotionField) -> Result<Option<Self>, NowcastError> {
+        let age_min = |f: &RainField| last.valid_time.duration_since(f.valid_time).as_secs_f32() / 60.0;
+        let nearest = |minutes: f32| {
+            past.iter()
+                .filter(|f| age_min(f) > 0.0 && age_min(f) <= HISTORY_MIN as f32)
+                .min_by(|a, b| (age_min(a) - minutes).abs().total_cmp(&(age_min(b) - minutes).abs()))
+        };
+        let carried = |minutes: f32| -> Result<Option<Array2<f32>>, NowcastError> {
+            let Some(field) = nearest(minutes) else { return Ok(None) };
+            let mut trajectories = Trajectories::new(motion)?;
+            trajectories.advance(age_min(field));
+            let arrived = trajectories.carry(&field.rate_mm_h, Interpolation::Bilinear, Inflow::LastObservation)?;
+            Ok(Some(in_decibels(&arrived)))
+        };
+        let (Some(a), Some(b)) = (carried(EARLIER_MIN[0])?, carried(EARLIER_MIN[1])?) else { return Ok(None) };
+        Ok(Some(Self { now_db: in_decibels(&last.rate_mm_h), earlier_db: [a, b] }))
+    }
+
+    pub fn state(&self, cell_km: f32) -> State<'_> {
+        State { now: &self.now_db, earlier: [&self.earlier_db[0], &self.earlier_db[1]], cell_km }
+    }
+}
+
+/// Rain decibels of a field of mm/h.
+pub(crate) fn in_decibels(rate_mm_h: &Array2<f32>) -> Array2<f32> {
+    let mut rate_db = rate_mm_h.as_standard_layout().into_owned();
+    rate_db.par_mapv_inplace(decibels);
+    rate_db
 }

@@ -6,15 +6,20 @@
 
 mod anvil;
 mod best;
+mod exceedance;
 mod extrapolation;
-mod layers;
+pub mod fitting;
+mod levels;
 mod matching;
 mod method;
 mod persistence;
+mod placing;
 mod scale_persistence;
 mod scales;
 mod sprog;
 mod states;
+mod traits;
+mod weights;
 
 pub use anvil::Anvil;
 pub use best::Best;

@@ -43,73 +43,6 @@ pub(crate) fn matched(field: &Array2<f32>, model: &Array2<f32>, kept_share: f32)
     out
 }
 
-/// Steps of rank between the lowest and the highest value of a pattern.
-const BINS: usize = 1 << 12;
-
-/// The rain of a layer dealt out by the rank of a pattern, counted in bins instead of sorted.
-pub(crate) struct Ranks {
-    lowest: f32,
-    per_unit: f32,
-    /// Rate for each bin edge, mm/h; 0 below the rank that stays without.
-    rate_mm_h: Vec<f32>,
-}
-
-impl Ranks {
-    /// From a pattern (NaN: left out) and the rain to deal out: what of `rate_db` is above the layer's lower edge, at
-    /// most its upper one.
-    pub fn of(pattern: &Array2<f32>, rate_db: &Array2<f32>, (low, high): (f32, f32)) -> Self {
-        let top = rate_db.iter().fold(low, |t, &d| t.max(d)).min(high);
-        let db_per_bin = ((top - low) / BINS as f32).max(1e-6);
-        let (mut lowest, mut highest) = (f32::INFINITY, f32::NEG_INFINITY);
-        for &p in pattern {
-            lowest = lowest.min(p);
-            highest = highest.max(p);
-        }
-        let per_unit = if highest > lowest { (BINS - 1) as f32 / (highest - lowest) } else { 0.0 };
-        let mut ranks = Self { lowest, per_unit, rate_mm_h: vec![0.0; BINS] };
-        let (mut cells, mut rain) = (vec![0_u32; BINS], vec![0_u32; BINS]);
-        for (&p, &d) in pattern.iter().zip(rate_db) {
-            if p.is_nan() {
-                continue;
-            }
-            cells[ranks.bin(p)] += 1;
-            if d >= low {
-                rain[(((d.min(high) - low) / db_per_bin) as usize).min(BINS - 1)] += 1;
-            }
-        }
-        let wet: u32 = rain.iter().sum();
-        let (mut above, mut heavier, mut at) = (0_u32, 0_u32, BINS);
-        for bin in (0..BINS).rev() {
-            // The middle one of the cells of this bin stands for all of them.
-            let rank = above + cells[bin] / 2;
-            above += cells[bin];
-            if rank >= wet {
-                break;
-            }
-            while at > 0 && heavier <= rank {
-                at -= 1;
-                heavier += rain[at];
-            }
-            ranks.rate_mm_h[bin] = 10.0_f32.powf((low + (at as f32 + 0.5) * db_per_bin) / 10.0);
-        }
-        ranks
-    }
-
-    #[inline]
-    fn bin(&self, value: f32) -> usize {
-        (((value - self.lowest) * self.per_unit) as usize).min(BINS - 1)
-    }
-
-    /// Raises `out` to what the rank of each cell of the pattern gets.
-    pub fn deal(&self, pattern: &Array2<f32>, out: &mut Array2<f32>) {
-        out.zip_mut_with(pattern, |o, &p| {
-            if !p.is_nan() {
-                *o = o.max(self.rate_mm_h[self.bin(p)]);
-            }
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,32 +58,6 @@ mod tests {
     fn the_heaviest_rain_stays_where_it_is() {
         let matched = matched(&array![[0.1, 0.9, 0.5, 0.3]], &array![[8.0, 0.0, 1.0, 2.0]], 0.4);
         assert_eq!(matched, array![[8.0, 2.0, 1.0, 0.0]]);
-    }
-
-    #[test]
-    fn ranks_deal_out_as_much_rain_as_there_is_of_the_layer() {
-        let rate_db = Array2::from_shape_fn((100, 100), |(r, c)| if (r + c) % 4 == 0 { 0.1 * r as f32 } else { -40.0 });
-        let pattern = Array2::from_shape_fn((100, 100), |(r, c)| (r * 100 + (c * 37) % 100) as f32);
-        let mut out = Array2::zeros((100, 100));
-        Ranks::of(&pattern, &rate_db, (2.0, 8.0)).deal(&pattern, &mut out);
-        let wet = |a: &Array2<f32>, limit: f32| a.iter().filter(|v| **v >= limit).count() as f32;
-        for db in [2.0, 4.0, 6.0_f32] {
-            let (dealt, there) = (wet(&out, 10.0_f32.powf(0.1 * db)), wet(&rate_db, db));
-            assert!((dealt - there).abs() < 0.03 * there, "{dealt} cells instead of {there} at {db} dB");
-        }
-        // The highest place of the pattern gets the heaviest rain, up to the layer's edge.
-        assert!((10.0 * out[(99, 27)].log10() - 8.0).abs() < 0.01);
-    }
-
-    #[test]
-    fn a_pattern_without_differences_and_one_without_numbers_are_no_trouble() {
-        let rate_db = Array2::from_elem((3, 3), 5.0);
-        for value in [1.0, f32::NAN] {
-            let pattern = Array2::from_elem((3, 3), value);
-            let mut out = Array2::zeros((3, 3));
-            Ranks::of(&pattern, &rate_db, (0.0, f32::INFINITY)).deal(&pattern, &mut out);
-            assert!(out.iter().all(|o: &f32| o.is_finite()), "{out}");
-        }
     }
 
     #[test]

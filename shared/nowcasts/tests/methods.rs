@@ -108,3 +108,33 @@ fn nothing_to_start_from_is_a_named_error() {
         );
     }
 }
+
+#[test]
+fn fields_hard_to_swallow_give_no_rain_from_nowhere() {
+    for name in METHODS {
+        let mut fields = past(&[-16.0, -9.0, -5.0, 0.0]);
+        for field in &mut fields {
+            let heaviest = field.rate_mm_h.iter().copied().fold(0.0, f32::max);
+            field.rate_mm_h.indexed_iter_mut().filter(|((_, c), _)| c % 9 == 0).for_each(|(_, r)| *r = f32::NAN);
+            assert!(heaviest > 0.0);
+        }
+        let striped = method(name).unwrap().run(&fields, &LEADS, Inflow::LastObservation).unwrap();
+        let known = |f: &RainField| f.rate_mm_h.iter().filter(|r| r.is_finite()).count();
+        assert!(striped.fields.iter().all(|f| known(f) > SIDE * SIDE * 3 / 4), "{name}");
+        assert!(
+            striped.fields.iter().all(|f| f.rate_mm_h.iter().all(|r| r.is_nan() || (0.0..80.0).contains(r))),
+            "{name}"
+        );
+
+        if name.contains("prog") || name == "anvil" {
+            continue; // These spread what fades.
+        }
+        for field in &mut fields {
+            field.rate_mm_h.fill(0.0);
+            field.rate_mm_h[(70, 80)] = 4.0;
+        }
+        let single = method(name).unwrap().run(&fields, &LEADS, Inflow::LastObservation).unwrap();
+        let wet = |f: &RainField| f.rate_mm_h.iter().filter(|r| **r >= 0.1).count();
+        assert!(single.fields.iter().all(|f| wet(f) <= 4), "{name}");
+    }
+}

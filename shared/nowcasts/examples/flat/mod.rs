@@ -39,6 +39,7 @@ pub fn load(folder: &Path) -> Result<Vec<RainField>> {
 }
 
 /// Minutes between the last two fields.
+#[allow(dead_code, reason = "not each example that has this module wants it")]
 pub fn step_min(fields: &[RainField]) -> f64 {
     match fields {
         [.., a, b] => b.valid_time.duration_since(a.valid_time).as_secs_f64() / 60.0,

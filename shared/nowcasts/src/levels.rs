@@ -1,0 +1,222 @@
+//! Fields at ever wider scales: cells of 2, 4, 8… grid cells, each smoothed, unknown cells without a say.
+
+use rayon::prelude::*;
+
+/// Channels side by side, so that one instruction works on all of them.
+pub(crate) type Lanes = [f32; 4];
+/// What a coarser level weighs against fully known cells: it fills what is unknown and hardly changes the rest.
+const FILL: f32 = 0.03;
+
+/// A row-major field of four channels.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plane {
+    pub rows: usize,
+    pub columns: usize,
+    pub cells: Vec<Lanes>,
+}
+
+impl Plane {
+    pub fn zeros(rows: usize, columns: usize) -> Self {
+        Self { rows, columns, cells: vec![[0.0; 4]; rows * columns] }
+    }
+
+    /// Sums over 2 × 2 cells, divided by four; beyond the edge there is nothing.
+    fn halved(&self) -> Self {
+        let mut out = Self::zeros(self.rows.div_ceil(2), self.columns.div_ceil(2));
+        let (rows, columns, width) = (self.rows, self.columns, out.columns);
+        out.cells.par_chunks_mut(width.max(1)).enumerate().for_each(|(row, line)| {
+            for r in 2 * row..(2 * row + 2).min(rows) {
+                for (pair, sum) in self.cells[r * columns..][..columns].chunks(2).zip(line.iter_mut()) {
+                    for cell in pair {
+                        add(sum, cell, 0.25);
+                    }
+                }
+            }
+        });
+        out
+    }
+
+    /// Binomial smoothing (1 4 6 4 1)/16 along both axes: a standard deviation of one cell. Nothing beyond the edges.
+    fn smoothed(&self) -> Self {
+        const KERNEL: [f32; 5] = [1.0 / 16.0, 4.0 / 16.0, 6.0 / 16.0, 4.0 / 16.0, 1.0 / 16.0];
+        let (rows, columns) = (self.rows, self.columns);
+        let mut across = Self::zeros(rows, columns);
+        across.cells.par_chunks_mut(columns.max(1)).enumerate().for_each(|(row, line)| {
+            let source = &self.cells[row * columns..][..columns];
+            for (i, weight) in KERNEL.iter().enumerate() {
+                // Cell c takes c + i − 2.
+                let (to, from) = (2_usize.saturating_sub(i).min(columns), i.saturating_sub(2).min(columns));
+                for (sum, cell) in line[to..].iter_mut().zip(&source[from..]) {
+                    add(sum, cell, *weight);
+                }
+            }
+        });
+        let mut out = Self::zeros(rows, columns);
+        out.cells.par_chunks_mut(columns.max(1)).enumerate().for_each(|(row, line)| {
+            for (i, weight) in KERNEL.iter().enumerate() {
+                let Some(r) = (row + i).checked_sub(2).filter(|r| *r < rows) else { continue };
+                for (sum, cell) in line.iter_mut().zip(&across.cells[r * columns..][..columns]) {
+                    add(sum, cell, *weight);
+                }
+            }
+        });
+        out
+    }
+
+    /// The value at fractional cell (row, column), the nearest edge value beyond the edges.
+    #[inline]
+    pub fn sample(&self, row: f32, column: f32) -> Lanes {
+        let row = row.clamp(0.0, (self.rows - 1) as f32);
+        let column = column.clamp(0.0, (self.columns - 1) as f32);
+        let (r0, c0) = (row as usize, column as usize);
+        let (r1, c1) = ((r0 + 1).min(self.rows - 1), (c0 + 1).min(self.columns - 1));
+        let (fr, fc) = (row - r0 as f32, column - c0 as f32);
+        let (upper, lower) =
+            (&self.cells[r0 * self.columns..][..self.columns], &self.cells[r1 * self.columns..][..self.columns]);
+        let (a, b, c, d) = (upper[c0], upper[c1], lower[c0], lower[c1]);
+        std::array::from_fn(|k| {
+            let top = a[k] + fc * (b[k] - a[k]);
+            let bottom = c[k] + fc * (d[k] - c[k]);
+            top + fr * (bottom - top)
+        })
+    }
+
+    /// Adds what `coarse`, a level of cells twice as wide, has at each cell.
+    pub fn add_upsampled(&mut self, coarse: &Self) {
+        if coarse.cells.is_empty() {
+            return;
+        }
+        let columns = self.columns;
+        self.cells.par_chunks_mut(columns.max(1)).enumerate().for_each_init(
+            Vec::new,
+            |blend: &mut Vec<Lanes>, (row, line)| {
+                // Of the two nearest coarse cells the one that holds this cell has three quarters.
+                let near = (row / 2).min(coarse.rows - 1);
+                let far = if row % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(coarse.rows - 1) };
+                let (near, far) = (
+                    &coarse.cells[near * coarse.columns..][..coarse.columns],
+                    &coarse.cells[far * coarse.columns..][..coarse.columns],
+                );
+                blend.clear();
+                blend.extend(
+                    near.iter().zip(far).map(|(n, f)| std::array::from_fn::<f32, 4, _>(|k| 0.75 * n[k] + 0.25 * f[k])),
+                );
+                let last = blend.len() - 1;
+                for (pair, (i, here)) in line.chunks_mut(2).zip(blend.iter().enumerate()) {
+                    let neighbours = [&blend[i.saturating_sub(1)], &blend[(i + 1).min(last)]];
+                    for (cell, neighbour) in pair.iter_mut().zip(neighbours) {
+                        add(cell, here, 0.75);
+                        add(cell, neighbour, 0.25);
+                    }
+                }
+            },
+        );
+    }
+}
+
+#[inline]
+fn add(sum: &mut Lanes, cell: &Lanes, weight: f32) {
+    for k in 0..4 {
+        sum[k] += weight * cell[k];
+    }
+}
+
+/// Weights of knowledge at each level: what the channels' sums are divided by.
+pub(crate) struct Known {
+    /// Halved, not smoothed, per level: to build the sums with.
+    smoothed: Vec<Plane>,
+}
+
+/// One level's cells are `2^(first + i)` grid cells wide, `i` counting from the finest.
+pub(crate) struct Levels {
+    pub planes: Vec<Plane>,
+}
+
+/// `field` halved `first` times, then smoothed there and at each of the `count − 1` coarser levels.
+fn pyramid(field: Plane, first: usize, count: usize) -> Vec<Plane> {
+    let mut level = field;
+    for _ in 0..first {
+        level = level.halved();
+    }
+    let mut out = Vec::with_capacity(count);
+    for i in 0..count {
+        out.push(level.smoothed());
+        if i + 1 < count {
+            level = level.halved();
+        }
+    }
+    out
+}
+
+impl Known {
+    /// From weights of knowledge (1 known, 0 not) on a grid halved once already.
+    pub fn new(weights: Plane, first: usize, count: usize) -> Self {
+        Self { smoothed: pyramid(weights, first, count) }
+    }
+}
+
+impl Levels {
+    /// Normalised convolution (Knutsson & Westin 1993): channels given as value × knowledge, divided by the smoothed
+    /// knowledge; where little is known the next coarser level speaks.
+    pub fn new(weighted: Plane, known: &Known, first: usize) -> Self {
+        let mut planes = pyramid(weighted, first, known.smoothed.len());
+        for i in (0..planes.len()).rev() {
+            let (finer, coarser) = planes.split_at_mut(i + 1);
+            let plane = &mut finer[i];
+            let mut fill = Plane::zeros(plane.rows, plane.columns);
+            let beyond = coarser.first();
+            if let Some(coarse) = beyond {
+                fill.add_upsampled(coarse);
+            }
+            let least = if beyond.is_some() { FILL } else { 1e-3 };
+            plane.cells.par_iter_mut().zip(&fill.cells).zip(&known.smoothed[i].cells).for_each(
+                |((cell, fill), known)| {
+                    for k in 0..4 {
+                        cell[k] = (cell[k] + FILL * fill[k]) / (known[k] + least);
+                    }
+                },
+            );
+        }
+        Self { planes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plane(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f32) -> Plane {
+        let cells = (0..rows * columns).map(|i| [value(i / columns, i % columns); 4]).collect();
+        Plane { rows, columns, cells }
+    }
+
+    #[test]
+    fn a_constant_stays_constant_at_every_scale_however_little_of_it_is_known() {
+        let seen = |r: usize, c: usize| f32::from(u8::from(r * 7 + c * 3 < 300 && (r + c).is_multiple_of(3)));
+        let known = Known::new(plane(53, 37, seen), 1, 4);
+        let levels = Levels::new(plane(53, 37, |r, c| 0.7 * seen(r, c)), &known, 1);
+        for plane in &levels.planes {
+            assert!(plane.cells.iter().flatten().all(|v| *v <= 0.7 + 1e-4));
+            let near_what_is_known = plane.sample(0.0, 0.0);
+            assert!((near_what_is_known[0] - 0.7).abs() < 0.05, "{near_what_is_known:?}");
+        }
+    }
+
+    #[test]
+    fn a_slope_is_a_slope_on_the_finer_level() {
+        let coarse = plane(8, 8, |r, c| (4 * r + 2 * c) as f32);
+        let mut fine = Plane::zeros(16, 15);
+        fine.add_upsampled(&coarse);
+        let at = |r: usize, c: usize| fine.cells[r * 15 + c][0];
+        assert!((at(7, 7) - at(6, 7) - 2.0).abs() < 1e-5 && (at(7, 7) - at(7, 6) - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_single_cell_and_no_cell_are_planes_too() {
+        for (rows, columns) in [(1, 1), (0, 0), (1, 5)] {
+            let known = Known::new(plane(rows, columns, |_, _| 1.0), 2, 5);
+            let levels = Levels::new(plane(rows, columns, |_, _| 1.0), &known, 2);
+            assert_eq!(levels.planes.len(), 5);
+        }
+    }
+}
