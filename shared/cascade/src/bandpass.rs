@@ -99,6 +99,14 @@ impl BandPass {
         self.weights.len()
     }
 
+    /// Wavelength at the centre of each level, cells, the coarsest first.
+    pub fn wavelengths(&self) -> Vec<f32> {
+        let (rows, columns) = self.fft.shape();
+        let longest = rows.max(columns) as f32;
+        let base = (0.5 * longest).max(1.0 + 1e-6).powf(1.0 / self.levels() as f32);
+        (1..=self.levels()).map(|k| longest / (0.5 * (base.powi(k as i32 - 1) + base.powi(k as i32)))).collect()
+    }
+
     /// The FFT that the filters work in.
     pub fn fft(&self) -> &Fft2 {
         &self.fft

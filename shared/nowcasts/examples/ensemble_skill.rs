@@ -1,0 +1,68 @@
+//! Skill of the ensemble over events: `ensemble_skill FOLDER_OF_EVENTS MEMBERS [EVENT…]`, events as flat files (see
+//! `flat`). Hindcasts of 12 steps from the start fields 11 and 23 of each event, pooled.
+
+mod flat;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use raincell_nowcasts::{EnsembleSettings, Inflow, LeadTimes, ensemble};
+use raincell_verification::{EnsemblePool, THRESHOLDS_MM_H};
+
+const STARTS: [usize; 2] = [11, 23];
+const LEADS: [usize; 3] = [3, 6, 12];
+
+fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let folder = PathBuf::from(args.next().context("usage: ensemble_skill FOLDER_OF_EVENTS MEMBERS [EVENT…]")?);
+    let members = args.next().context("how many members?")?.parse()?;
+    let mut events: Vec<String> = args.collect();
+    if events.is_empty() {
+        for entry in std::fs::read_dir(&folder)? {
+            events.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        events.sort();
+    }
+    for event in events {
+        let fields = flat::load(&folder.join(&event))?;
+        let mut pools = LEADS.map(|_| EnsemblePool::default());
+        let mut seconds = Vec::new();
+        for start in STARTS {
+            let past = &fields[..=start];
+            let leads = LeadTimes { step_min: flat::step_min(past), count: 12 };
+            let mut started = Instant::now();
+            let (nowcast, motion_s) =
+                ensemble(past, &leads, Inflow::LastObservation, EnsembleSettings { members, seed: 42 })?;
+            let mut spent = -motion_s;
+            for (lead, step) in nowcast.enumerate() {
+                let step = step?;
+                spent += started.elapsed().as_secs_f64();
+                if let Some(pool) = LEADS.iter().position(|l| *l == lead + 1).map(|i| &mut pools[i]) {
+                    let drawn: Vec<_> =
+                        (0..members).filter_map(|m| step.member_mm_h(m)).map(|m| m.to_owned()).collect();
+                    pool.add(&drawn, &fields[start + lead + 1].rate_mm_h)?;
+                }
+                started = Instant::now();
+            }
+            seconds.push(spent);
+        }
+        println!("{event} ensemble motion_s=0 nowcast_s={:.3}", seconds[0].min(seconds[1]));
+        for (pool, lead) in pools.iter().zip(LEADS) {
+            print!("+{lead:<2} crps={:.4}", pool.crps().unwrap_or_default());
+            for (p, threshold) in pool.probabilities().iter().zip(THRESHOLDS_MM_H) {
+                print!(" brier{threshold}={:.4}", p.brier().unwrap_or_default());
+            }
+            let (spread, error) = pool.spread_and_error().unwrap_or_default();
+            print!(" spread={spread:.3} error={error:.3}");
+            for (p, threshold) in pool.probabilities().iter().zip(THRESHOLDS_MM_H) {
+                print!(" reliability{threshold}=");
+                for class in p.reliability().iter().filter(|c| c.cells > 300.0) {
+                    print!("{:.2}:{:.2},", class.forecast, class.observed);
+                }
+            }
+            println!();
+        }
+    }
+    Ok(())
+}
