@@ -33,7 +33,7 @@ impl MotionError {
     /// The error of a member; another stream of random numbers than its noise.
     pub fn new(spread: MotionSpread, seed: u64, member: usize) -> Self {
         let mut generator = generator(!seed, member);
-        // Double exponential with variance 1: the difference of two exponentials of half of it, written with four normals.
+        // Products of normals like this one are double exponential; the factor makes the variance 1.
         let mut draw = || {
             let [a, b, c, d] = [(); 4].map(|()| generator.sample::<f32, _>(StandardNormal));
             (a * b - c * d) * std::f32::consts::FRAC_1_SQRT_2
@@ -45,7 +45,7 @@ impl MotionError {
     /// The error (right, down) after `minutes` of a motion (right, down), in km/h; 0 where there is no motion.
     pub fn after(&self, minutes: f32, [right, down]: [f32; 2]) -> [f32; 2] {
         let speed = right.hypot(down);
-        if !(speed > 0.0) {
+        if speed.is_nan() || speed <= 0.0 {
             return [0.0; 2];
         }
         let scale = |[a, b, c]: [f32; 3]| (a * minutes.max(0.0).powf(b) + c).max(0.0);
