@@ -6,10 +6,10 @@
 
 mod anvil;
 mod best;
-mod exceedance;
 mod calibrated;
 mod calibrated_weights;
 mod ensemble;
+mod exceedance;
 mod extrapolation;
 pub mod fitting;
 mod levels;
