@@ -1,10 +1,11 @@
 //! What all handlers share.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::{HeaderMap, header};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use raincell_api_types::alerts::OutboxPost;
 use raincell_api_types::events::SequencedEvent;
 use raincell_service_runtime::{Problem, SharedClock};
 use raincell_store_client::StoreClient;
@@ -34,6 +35,7 @@ struct Inner {
     memory: Memory,
     tiles: TileCache,
     skill: SkillBook,
+    posts: RwLock<Arc<Vec<OutboxPost>>>,
     events: broadcast::Sender<SequencedEvent>,
     store: StoreClient,
     alert_score: AlertScore,
@@ -50,6 +52,7 @@ impl App {
             memory: Memory::new(SignedDuration::from_mins(config.history_minutes)),
             tiles: TileCache::new(config.tile_cache_mb),
             skill: SkillBook::new(store),
+            posts: RwLock::default(),
             events: broadcast::Sender::new(EVENT_BACKLOG),
             store: store.clone(),
             alert_score: AlertScore::new(store),
@@ -98,6 +101,16 @@ impl App {
     /// Rendered tiles.
     pub fn tiles(&self) -> &TileCache {
         &self.0.tiles
+    }
+
+    /// The newest posts of the alert service.
+    pub fn posts(&self) -> Arc<Vec<OutboxPost>> {
+        Arc::clone(&self.0.posts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts others in their place.
+    pub fn set_posts(&self, posts: Vec<OutboxPost>) {
+        *self.0.posts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(posts);
     }
 
     /// Passes an event on to whoever listens.

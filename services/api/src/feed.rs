@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, pin_mut};
 use jiff::SignedDuration;
+use raincell_api_types::alerts::{FEED, PostStatus, event_and_target};
 use raincell_api_types::events::{Event, SequencedEvent};
 use raincell_api_types::frames::{FrameInfo, NowcastInfo};
 use raincell_api_types::health::Condition;
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::app::App;
 use crate::products::Products;
+use crate::routes::alerts_feed::LONGEST_FEED;
 
 /// The product that is shown and forecast.
 const PRODUCT: &str = "rate";
@@ -110,7 +112,7 @@ impl Feed {
                 let result = match &event {
                     Event::Frame(info) => self.fetch_frame(info, Path::Event).await,
                     Event::Nowcast(info) => self.fetch_run(info, Path::Event).await,
-                    Event::Rain(_) => Ok(true),
+                    Event::Rain(_) => self.load_posts().await.map(|()| true),
                 };
                 match result {
                     // Passed on only now, so that whoever asks for what it names gets it.
@@ -146,6 +148,18 @@ impl Feed {
         for source in names {
             self.load_source(source).await?;
         }
+        self.load_posts().await
+    }
+
+    /// The posts that are on the feed: those for it, but for what was given up.
+    async fn load_posts(&self) -> Result<(), ClientError> {
+        if !self.app.config().features.alerts_feed {
+            return Ok(());
+        }
+        let mut posts = self.store.newest_posts().await?;
+        posts.retain(|post| event_and_target(&post.key).1 == FEED && post.status != PostStatus::Failed);
+        posts.truncate(LONGEST_FEED);
+        self.app.set_posts(posts);
         Ok(())
     }
 

@@ -36,6 +36,8 @@ pub enum Command {
     Store(StoreArguments),
     /// Raw objects that were given up: list, show, have them tried once more
     DeadLetters(DeadLettersArguments),
+    /// Posts about rain: list, show, send once more, or send one as a test
+    Alerts(AlertsArguments),
 }
 
 /// A command line that is well-formed and still cannot be followed: exit code 2.
@@ -231,6 +233,45 @@ pub enum DeadLettersCommand {
         /// Their numbers
         #[arg(required = true)]
         ids: Vec<u64>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct AlertsArguments {
+    /// TOML file; its [store] section names the database, [alert] the places and targets
+    #[arg(long, global = true)]
+    pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: AlertsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AlertsCommand {
+    /// A line a post and target, the newest first
+    List {
+        /// The most lines
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// All that is known of one
+    Show {
+        /// Its key
+        key: String,
+    },
+    /// Have posts that were given up sent all the same, however old
+    Replay {
+        /// Their keys
+        #[arg(required = true)]
+        keys: Vec<String>,
+    },
+    /// Send a test post about a place to every target that is switched on
+    Test {
+        /// Name or id of a watched place
+        #[arg(long)]
+        place: String,
     },
 }
 

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::DeadLetters(arguments) => commands::store::run_dead_letters(&arguments),
+        Command::Alerts(arguments) => commands::alerts::run(&arguments),
     };
     match result {
         Ok(Outcome::AllDone) => ExitCode::SUCCESS,

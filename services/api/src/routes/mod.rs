@@ -1,6 +1,7 @@
 //! The paths. Each file answers one family of them.
 
 mod alert_skill;
+pub(crate) mod alerts_feed;
 mod docs;
 mod events;
 mod frames;
@@ -61,6 +62,9 @@ pub fn router(app: &App, health: &Health, limit: Option<ClientLimit>, shutdown: 
         .routes(routes!(alert_skill::alerts))
         .routes(routes!(skill::skill))
         .merge(events::routes(shutdown));
+    if features.alerts_feed {
+        documented = documented.routes(routes!(alerts_feed::alerts));
+    }
     if features.tiles {
         documented = documented.routes(routes!(tiles::describe)).routes(routes!(tiles::tile));
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod alert_skill;
+mod alerts_feed;
 mod compatible;
 mod documents;
 mod points;

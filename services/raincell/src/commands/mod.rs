@@ -1,5 +1,6 @@
 //! One module a subcommand: each has `run(&arguments)`.
 
+pub mod alerts;
 pub mod demo;
 pub mod hindcast;
 pub mod inspect;

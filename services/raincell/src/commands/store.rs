@@ -14,7 +14,7 @@ use crate::cli::{DeadLettersArguments, DeadLettersCommand, StoreArguments, Store
 use crate::{Outcome, output};
 
 /// The most dead letters in one listing.
-const LONGEST_LIST: usize = 10_000;
+pub(super) const LONGEST_LIST: usize = 10_000;
 
 /// Makes ready, backs up, restores, checks, or brings back what has expired.
 pub fn run(arguments: &StoreArguments) -> anyhow::Result<Outcome> {
@@ -85,12 +85,12 @@ pub fn run_dead_letters(arguments: &DeadLettersArguments) -> anyhow::Result<Outc
 }
 
 /// As the service reads it, but for the token, which nobody needs here.
-fn store_config(file: Option<&Path>) -> anyhow::Result<Config> {
+pub(super) fn store_config(file: Option<&Path>) -> anyhow::Result<Config> {
     Ok(config::load_with(file, "[store]\ntoken = 'not-used-here'\n")?)
 }
 
 /// Only one that is there: a mistyped path must not make a new, empty database.
-async fn open(database: &Path) -> anyhow::Result<SqliteStore> {
+pub(super) async fn open(database: &Path) -> anyhow::Result<SqliteStore> {
     anyhow::ensure!(database.exists(), "there is no database at {}", database.display());
     SqliteStore::open(database).await.with_context(|| format!("database {}", database.display()))
 }
