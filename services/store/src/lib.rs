@@ -97,8 +97,16 @@ async fn watch_log(app: App, health: Health, poll_ms: u32) {
     let mut sound = true;
     loop {
         match app.store.last_sequence().await {
-            Ok(_) if sound => {}
-            Ok(_) => health.set("database", Condition::Ok, "answers again"),
+            Ok(_) => match app.store.write_trouble() {
+                None if sound => {}
+                None => health.set("database", Condition::Ok, "answers again"),
+                Some(reason) => {
+                    if sound {
+                        tracing::error!(reason, "nothing can be written");
+                    }
+                    health.set("database", Condition::Degraded, format!("reads answer, writes fail: {reason}"));
+                }
+            },
             Err(error) => {
                 if sound {
                     tracing::error!(%error, "the database does not answer");

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use jiff::SignedDuration;
 use raincell_api_types::frames::{RainSample, RainSeries};
-use raincell_frame::{DecodeError, decode_header, decode_point};
+use raincell_frame::{DecodeError, decode_header, decode_point_under};
 use raincell_frame_store::{SegmentOf, StoreError, Stored};
 use raincell_model::{GeoReference, Grid, Observation};
 use raincell_service_runtime::Problem;
@@ -19,6 +19,8 @@ use crate::answers::Refusal;
 use crate::parameters::Parameters;
 
 const PRODUCT: &str = "rate";
+/// Frames read from the store while one is looked at.
+const READ_AHEAD: usize = 4;
 /// A day.
 const LONGEST_PAST_MINUTES: i64 = 24 * 60;
 
@@ -45,6 +47,12 @@ pub(crate) async fn series(State(app): State<App>, parameters: Parameters) -> Re
         samples.push(RainSample { valid_time: info.valid_time, rate_mm_h });
     }
     Ok(Json(RainSeries { source, samples }).into_response())
+}
+
+async fn body_of(app: &App, info: FrameInfo) -> Result<(FrameKey, Bytes), StoreError> {
+    let key = FrameKey::new(&info.source, &info.product, info.valid_time)?;
+    let stored = app.store.frame(&key).await?;
+    Ok((key, stored.body))
 }
 
 /// The one asked for, or the only one there is.
@@ -89,8 +97,9 @@ impl PointReading {
 
     /// mm/h, or `None` where nothing was observed.
     fn rate(&self, body: &Bytes) -> Result<Option<f32>, DecodeError> {
-        let Some((row, column)) = self.cell(&decode_header(body)?.grid) else { return Ok(None) };
-        Ok(match decode_point(body, row, column)? {
+        let header = decode_header(body)?;
+        let Some((row, column)) = self.cell(&header.grid) else { return Ok(None) };
+        Ok(match decode_point_under(&header, body, row, column)? {
             Observation::NoData => None,
             Observation::Dry => Some(0.0),
             Observation::Rain(rate_mm_h) => Some(rate_mm_h),

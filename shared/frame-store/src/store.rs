@@ -172,6 +172,12 @@ pub trait FrameStore: Debug + Send + Sync {
     /// The highest sequence that this process knows of; changes with each event that it writes.
     fn subscribe(&self) -> watch::Receiver<u64>;
 
+    /// Why nothing can be written at present, where the last write failed for a reason that is not the caller's: a full
+    /// disk, a file that may not be written.
+    fn write_trouble(&self) -> Option<String> {
+        None
+    }
+
     /// The state of a watched place; revision 0 and null where none is stored.
     ///
     /// # Errors

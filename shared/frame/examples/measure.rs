@@ -1,88 +1,91 @@
 //! Bytes and speed of the sparse frame on composites: `cargo run --release -p raincell-frame --example measure -- DIR…`
 //! prints a line for each folder of ODIM_H5 composites.
+//!
+//! Speeds are of processor time on one core, so that others who use the machine count less; beside them stands how fast
+//! the same fields are merely copied, as a measure of what such a machine gives just then.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
 use std::fs;
-use std::path::PathBuf;
-use std::time::Instant;
+use std::hint::black_box;
+use std::path::Path;
 
 use raincell_frame::{Frame, decode, decode_header, decode_point, encode};
 use raincell_gridding::{DEFAULT_CAP_MM_H, ZR, grid_scan_to_rain};
 use raincell_io::{RawScan, ReadOptions, read};
 
-/// Repetitions, of which the fastest counts.
-const ROUNDS: usize = 5;
+/// Each thing is repeated for so long, seconds of processor time.
+const LASTING_S: f64 = 1.0;
 
-#[derive(Default)]
-struct Totals {
-    file_bytes: usize,
-    frame_bytes: usize,
-    cells: usize,
-    wet_cells: usize,
-    encode_s: f64,
-    decode_s: f64,
-    point_s: f64,
-    frames: usize,
+/// Seconds that this thread has been on a processor.
+fn processor_s() -> Result<f64, Box<dyn Error>> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(text.split_whitespace().next().ok_or("no time in schedstat")?.parse::<f64>()? / 1e9)
 }
 
-fn fastest<T>(mut work: impl FnMut() -> T) -> (f64, T) {
-    let mut best = f64::INFINITY;
-    let mut once = || {
-        let start = Instant::now();
-        let out = work();
-        best = best.min(start.elapsed().as_secs_f64());
-        out
-    };
-    for _ in 1..ROUNDS {
-        once();
+/// Seconds of processor time that going through all frames once takes.
+fn timed<T>(frames: &[T], mut work: impl FnMut(&T)) -> Result<f64, Box<dyn Error>> {
+    let (began, mut rounds) = (processor_s()?, 0);
+    loop {
+        frames.iter().for_each(&mut work);
+        rounds += 1;
+        let passed = processor_s()? - began;
+        if passed > LASTING_S {
+            return Ok(passed / f64::from(rounds));
+        }
     }
-    let out = once();
-    (best, out)
 }
 
-fn measure(path: &PathBuf, totals: &mut Totals) -> Result<(), Box<dyn Error>> {
-    let file = fs::read(path)?;
-    let RawScan::Grid(scan) = read(&file, &path.to_string_lossy(), &ReadOptions::default())? else {
-        return Ok(());
-    };
-    let field = grid_scan_to_rain(&scan, &ZR::default(), DEFAULT_CAP_MM_H)?.field;
-    let frame = Frame { source: scan.source, product: "rate".into(), field };
-    let (encode_s, bytes) = fastest(|| encode(&frame));
-    let bytes = bytes?;
-    let header = decode_header(&bytes)?;
-    let (height, width) = header.grid.shape();
-    totals.encode_s += encode_s;
-    totals.decode_s += fastest(|| decode(&bytes).is_ok()).0;
-    totals.point_s += fastest(|| decode_point(&bytes, height / 2, width / 2).is_ok()).0;
-    totals.file_bytes += file.len();
-    totals.frame_bytes += bytes.len();
-    totals.cells += height * width;
-    totals.wet_cells += header.wet_cells;
-    totals.frames += 1;
-    Ok(())
+/// The composites of a folder, and how many bytes their files have.
+fn frames_of(folder: &Path) -> Result<(Vec<Frame>, usize), Box<dyn Error>> {
+    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;
+    paths.sort();
+    let (mut frames, mut file_bytes) = (Vec::new(), 0);
+    for path in paths {
+        let file = fs::read(&path)?;
+        let scan = match read(&file, &path.to_string_lossy(), &ReadOptions::default()) {
+            Ok(RawScan::Grid(scan)) => scan,
+            Ok(_) => continue,
+            Err(error) => {
+                println!("{}: {error}", path.display());
+                continue;
+            }
+        };
+        let field = grid_scan_to_rain(&scan, &ZR::default(), DEFAULT_CAP_MM_H)?.field;
+        frames.push(Frame { source: scan.source, product: "rate".into(), field });
+        file_bytes += file.len();
+    }
+    Ok((frames, file_bytes))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     for folder in std::env::args().skip(1) {
-        let mut paths =
-            fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;
-        paths.sort();
-        let mut totals = Totals::default();
-        for path in &paths {
-            if let Err(error) = measure(path, &mut totals) {
-                println!("{}: {error}", path.display());
-            }
+        let (frames, file_bytes) = frames_of(Path::new(&folder))?;
+        let encoded = frames.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let cells: usize = frames.iter().map(|frame| frame.field.rate_mm_h.len()).sum();
+        let frame_bytes: usize = encoded.iter().map(Vec::len).sum();
+        let mut wet_cells = 0;
+        for bytes in &encoded {
+            wet_cells += decode_header(bytes)?.wet_cells;
         }
-        let Totals { file_bytes, frame_bytes, cells, wet_cells, encode_s, decode_s, point_s, frames } = totals;
+        let speed = |seconds: f64| cells as f64 / seconds / 1e6;
+        let copy = speed(timed(&frames, |frame| drop(black_box(frame.field.rate_mm_h.clone())))?);
+        let encode = speed(timed(&frames, |frame| drop(black_box(encode(frame))))?);
+        let decode = speed(timed(&encoded, |bytes| drop(black_box(decode(bytes))))?);
+        let point_s = timed(&encoded, |bytes| {
+            let _ = black_box(decode_header(bytes).and_then(|header| {
+                let (height, width) = header.grid.shape();
+                decode_point(bytes, height / 2, width / 2)
+            }));
+        })?;
         println!(
-            "{folder}: {frames} frames, {:.3} of the file, {:.2} bits a wet cell, encode {:.0} Mpx/s, decode {:.0} Mpx/s, \
-             point {:.0} us",
+            "{folder}: {} frames, {:.1} % wet, {:.3} of the file, {:.2} bits a wet cell, encode {encode:.0} Mpx/s, decode \
+             {decode:.0} Mpx/s, copy {copy:.0} Mpx/s, point {:.0} us",
+            frames.len(),
+            100.0 * wet_cells as f64 / cells as f64,
             frame_bytes as f64 / file_bytes as f64,
             frame_bytes as f64 * 8.0 / wet_cells as f64,
-            cells as f64 / encode_s / 1e6,
-            cells as f64 / decode_s / 1e6,
-            point_s / frames as f64 * 1e6,
+            point_s / frames.len() as f64 * 1e6,
         );
     }
     Ok(())

@@ -7,7 +7,7 @@ use raincell_model::{Observation, RainField};
 
 use crate::blocks::{BLOCK_CELLS, BlockState, GROUP_BLOCKS, SIDE};
 use crate::bytes::{Reader, wrong};
-use crate::group::{Ranks, decode_group};
+use crate::group::{Ranks, decode_block, decode_group};
 use crate::header::{FrameHeader, SegmentInfo};
 use crate::predict::Predictor;
 use crate::rans::Decoder;
@@ -33,13 +33,25 @@ pub fn decode_header(bytes: &[u8]) -> Result<FrameHeader, DecodeError> {
     FrameHeader::read(bytes)
 }
 
-/// What the frame says of one cell; [`Observation::NoData`] off its grid. Decodes at most 16 blocks of 32 × 32 cells.
+/// What the frame says of one cell; [`Observation::NoData`] off its grid. Decodes at most 4 blocks of 32 × 32 cells.
 ///
 /// # Errors
 /// [`DecodeError`] as [`decode`], for the parts that are looked at.
 pub fn decode_point(bytes: &[u8], row: usize, column: usize) -> Result<Observation, DecodeError> {
-    let header = decode_header(bytes)?;
-    let window = window_of(bytes, &header, row..row.saturating_add(1), column..column.saturating_add(1))?;
+    decode_point_under(&decode_header(bytes)?, bytes, row, column)
+}
+
+/// [`decode_point`] under the header of the same bytes, which was decoded before.
+///
+/// # Errors
+/// [`DecodeError`] as [`decode`], for the parts that are looked at.
+pub fn decode_point_under(
+    header: &FrameHeader,
+    bytes: &[u8],
+    row: usize,
+    column: usize,
+) -> Result<Observation, DecodeError> {
+    let window = window_of(bytes, header, row..row.saturating_add(1), column..column.saturating_add(1))?;
     Ok(match window.first() {
         Some(&rate) if rate > 0.0 => Observation::Rain(rate),
         Some(&0.0) => Observation::Dry,
@@ -69,8 +81,11 @@ fn window_of(
         return Ok(out);
     };
     let values = header.palette.values(&header.quantisation.values());
-    let mut body = BodyReader::new(bytes, header);
-    for block in blocks_of(header, &rows, &columns) {
+    let touched = blocks_of(header, &rows, &columns);
+    let single = touched.len() == 1;
+    // Its tables are not made for what is dry.
+    let mut body = None;
+    for block in touched {
         if block.state == BlockState::Dry {
             continue;
         }
@@ -78,7 +93,12 @@ fn window_of(
         let (top, left) = (block.row * SIDE, block.column * SIDE);
         let in_rows = top.max(rows.start)..(top + SIDE).min(rows.end);
         let in_columns = left.max(columns.start)..(left + SIDE).min(columns.end);
-        let ranks = if block.state == BlockState::Mixed { Some(body.block(block.stored)?) } else { None };
+        let ranks = if block.state == BlockState::Mixed {
+            let body = body.get_or_insert_with(|| BodyReader::new(bytes, header, single));
+            Some(body.block(block.stored)?)
+        } else {
+            None
+        };
         for row in in_rows {
             let begin = (row - rows.start) * columns.len() + in_columns.start - columns.start;
             let line = &mut cells[begin..begin + in_columns.len()];
@@ -144,10 +164,12 @@ struct BodyReader<'a> {
     ranks: Vec<Ranks>,
     predictor: Predictor,
     decoder: Decoder,
+    /// Only one block is asked for: the others of its group are left alone.
+    single: bool,
 }
 
 impl<'a> BodyReader<'a> {
-    fn new(bytes: &'a [u8], header: &'a FrameHeader) -> Self {
+    fn new(bytes: &'a [u8], header: &'a FrameHeader, single: bool) -> Self {
         Self {
             bytes,
             segments: &header.segments,
@@ -156,6 +178,7 @@ impl<'a> BodyReader<'a> {
             ranks: vec![[0; BLOCK_CELLS]; GROUP_BLOCKS],
             predictor: Predictor::new(header.palette.wet(), header.weights),
             decoder: header.frequencies.decoder(),
+            single,
         }
     }
 
@@ -171,7 +194,7 @@ impl<'a> BodyReader<'a> {
                 self.check(&segment)?;
                 self.checked = Some(number);
             }
-            self.load_group(&segment, group)?;
+            self.load_group(&segment, group, in_segment % GROUP_BLOCKS)?;
             self.group = Some((number, group));
         }
         Ok(&self.ranks[in_segment % GROUP_BLOCKS])
@@ -186,7 +209,7 @@ impl<'a> BodyReader<'a> {
         Err(DecodeError::Checksum { field: "segment", offset, end, expected: segment.crc, found })
     }
 
-    fn load_group(&mut self, segment: &SegmentInfo, group: usize) -> Result<(), DecodeError> {
+    fn load_group(&mut self, segment: &SegmentInfo, group: usize, wanted: usize) -> Result<(), DecodeError> {
         let bytes = &self.bytes[segment.offset..segment.offset + segment.length];
         let groups = segment.blocks.div_ceil(GROUP_BLOCKS);
         let mut reader = Reader::at(bytes, segment.offset);
@@ -201,7 +224,12 @@ impl<'a> BodyReader<'a> {
             let expected = format_args!("at most {}", bytes.len().saturating_sub(begin)).to_string();
             return Err(wrong("length of a group", length_at, expected, length));
         };
-        if decode_group(packed, blocks, &self.predictor, &self.decoder, &mut self.ranks).is_none() {
+        let decoded = if self.single {
+            decode_block(packed, blocks, wanted, &self.predictor, &self.decoder).map(|block| self.ranks[wanted] = block)
+        } else {
+            decode_group(packed, blocks, &self.predictor, &self.decoder, &mut self.ranks)
+        };
+        if decoded.is_none() {
             let found = format_args!("{length} bytes that are not that").to_string();
             let expected = format_args!("{blocks} blocks of {BLOCK_CELLS} cells").to_string();
             return Err(wrong("group of blocks", segment.offset + begin, expected, found));

@@ -10,7 +10,7 @@ use crate::header::{FrameHeader, SegmentInfo, VERSION};
 use crate::palette::Palette;
 use crate::predict::Predictor;
 use crate::quantise::{DRY, Quantiser};
-use crate::rans::{Counts, Encoder, Event};
+use crate::rans::{Counts, Encoder, Event, Row};
 use crate::weights::Weights;
 use crate::{EncodeError, Frame, MAX_CELLS, MAX_SEGMENT_BYTES, Quantisation};
 
@@ -38,18 +38,14 @@ pub fn encode_quantised(frame: &Frame, quantisation: Quantisation) -> Result<Vec
     }
     let mut survey = survey(&field.rate_mm_h, quantisation)?;
     let palette = Palette::of(&survey.stored);
-    let mut counts = Counts::new();
     palette.rank(&mut survey.stored);
     let weights = Weights::fitted(&survey.stored);
     let predictor = Predictor::new(palette.wet(), weights);
     let mut events = Vec::with_capacity(survey.stored.len() * BLOCK_CELLS);
     for block in &survey.stored {
-        predictor.events(block, |event| {
-            counts.add(event);
-            events.push(event);
-        });
+        predictor.events(block, &mut events);
     }
-    let frequencies = counts.frequencies();
+    let frequencies = Counts::of(&events).frequencies();
     let body = Body::of(&events, &frequencies.encoder());
     let header = FrameHeader {
         version: VERSION,
@@ -195,9 +191,10 @@ impl Body {
         let mut body = Self::default();
         let mut segment = OpenSegment::default();
         let mut packed = Vec::new();
+        let mut rows = std::array::from_fn(|_| Row::new());
         for group in events.chunks(GROUP_BLOCKS * BLOCK_CELLS) {
             packed.clear();
-            encode_group(group, encoder, &mut packed);
+            encode_group(group, encoder, &mut rows, &mut packed);
             if segment.groups.len() + packed.len() + 4 * (segment.lengths.len() + 1) > MAX_SEGMENT_BYTES {
                 let first_block = segment.first_block + segment.blocks;
                 body.close(std::mem::replace(&mut segment, OpenSegment { first_block, ..OpenSegment::default() }));

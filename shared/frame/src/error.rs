@@ -93,7 +93,7 @@ pub enum DecodeError {
         found: [u8; 4],
     },
     /// A version that this reader does not know.
-    #[error("version at byte 4: expected {expected}, found {found}")]
+    #[error("version at byte 4: expected {expected}, found {found}{}", if found > expected { ", which is newer" } else { "" })]
     Version {
         /// The version this reader knows.
         expected: u8,

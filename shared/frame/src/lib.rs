@@ -27,7 +27,7 @@ mod weights;
 use raincell_model::RainField;
 use sha2::{Digest, Sha256};
 
-pub use decode::{decode, decode_header, decode_point, decode_window};
+pub use decode::{decode, decode_header, decode_point, decode_point_under, decode_window};
 pub use encode::{encode, encode_quantised};
 pub use error::{DecodeError, EncodeError};
 pub use header::{FrameHeader, SegmentInfo};

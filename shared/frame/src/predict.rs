@@ -35,6 +35,24 @@ const fn texture_classes() -> [u8; 64] {
     classes
 }
 
+/// What a row tells of the one below it, column by column: all that does not depend on the cell to the left, so that a
+/// processor can work it out for many columns at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Above {
+    line: [u8; SIDE],
+    corners: [u8; SIDE],
+    rights: [u8; SIDE],
+    /// Their part of the weighted sum.
+    sums: [i32; SIDE],
+    /// Their part of the texture.
+    spreads: [u16; SIDE],
+    /// [`ALL_WET`], [`ALL_DRY`] or neither.
+    kinds: [u8; SIDE],
+}
+
+const ALL_WET: u8 = 1;
+const ALL_DRY: u8 = 2;
+
 #[inline]
 fn is_wet(rank: u8) -> bool {
     rank.wrapping_sub(1) < 254
@@ -54,53 +72,65 @@ impl Predictor {
         Self { wet, weights }
     }
 
-    /// Context and predicted rank of a cell with neighbours to the left, above, above left and above right.
+    /// [`Self::below`] for a cell of the first row of a block, which only has a left neighbour.
     #[inline]
-    fn look(&self, left: u8, up: u8, corner: u8, right: u8) -> (usize, u8) {
-        if is_wet(left) & is_wet(up) & is_wet(corner) & is_wet(right) {
-            let sum =
-                usize::from(left.abs_diff(corner)) + usize::from(up.abs_diff(corner)) + usize::from(up.abs_diff(right));
-            let predicted = self.weights.apply([left, up, corner, right]).clamp(1, i32::from(self.wet).max(1));
-            return (FIRST_WET + usize::from(TEXTURE[sum.min(63)]), predicted as u8);
-        }
-        if left | up | corner | right == DRY {
-            return (0, 1);
-        }
-        edge(left, up, corner, right)
-    }
-
-    /// [`Self::look`] for a cell of the first row of a block, which only has a left neighbour.
-    #[inline]
-    pub fn first_row(ranks: &Ranks, column: usize) -> (usize, u8) {
-        match if column == 0 { DRY } else { ranks[column - 1] } {
+    pub fn first_row(line: &[u8; SIDE], column: usize) -> (usize, u8) {
+        match if column == 0 { DRY } else { line[column - 1] } {
             DRY => (0, 1),
             NODATA => (1, 1),
             left => (UNSURE, left),
         }
     }
 
-    /// [`Self::look`] for a cell below the first row; at the sides of the block the cell above stands in for what is
-    /// missing.
+    /// What a row tells of the one below it.
     #[inline]
-    pub fn below(&self, ranks: &Ranks, row: usize, column: usize) -> (usize, u8) {
-        let at = row * SIDE + column;
-        let up = ranks[at - SIDE];
-        let (left, corner) = if column == 0 { (up, up) } else { (ranks[at - 1], ranks[at - SIDE - 1]) };
-        let right = if column == SIDE - 1 { up } else { ranks[at - SIDE + 1] };
-        self.look(left, up, corner, right)
+    pub fn above(&self, line: &[u8; SIDE]) -> Above {
+        let mut corners = *line;
+        corners[1..].copy_from_slice(&line[..SIDE - 1]);
+        let mut rights = *line;
+        rights[..SIDE - 1].copy_from_slice(&line[1..]);
+        let mut above = Above { line: *line, corners, rights, sums: [0; SIDE], spreads: [0; SIDE], kinds: [0; SIDE] };
+        for column in 0..SIDE {
+            let (up, corner, right) = (line[column], corners[column], rights[column]);
+            above.sums[column] = self.weights.above([up, corner, right]);
+            above.spreads[column] = u16::from(up.abs_diff(corner)) + u16::from(up.abs_diff(right));
+            let wet = is_wet(up) & is_wet(corner) & is_wet(right);
+            above.kinds[column] = u8::from(wet) * ALL_WET + u8::from((up | corner | right) == DRY) * ALL_DRY;
+        }
+        above
     }
 
-    /// The events of a block in order.
-    pub fn events(&self, ranks: &Ranks, mut event: impl FnMut(Event)) {
-        for column in 0..SIDE {
-            let (context, predicted) = Self::first_row(ranks, column);
-            event(Event::new(context, self.symbol_of(ranks[column], predicted)));
+    /// Context and predicted rank of a cell below the first row of a block, of whose own row only the cells to the left
+    /// are looked at. At the sides of the block the cell above stands in for what is missing.
+    #[inline]
+    pub fn below(&self, above: &Above, line: &[u8; SIDE], column: usize) -> (usize, u8) {
+        let left = if column == 0 { above.line[0] } else { line[column - 1] };
+        let (corner, kind) = (above.corners[column], above.kinds[column]);
+        if kind == ALL_WET && is_wet(left) {
+            let spread = usize::from(above.spreads[column]) + usize::from(left.abs_diff(corner));
+            let predicted = self.weights.with_left(above.sums[column], left).clamp(1, i32::from(self.wet).max(1));
+            return (FIRST_WET + usize::from(TEXTURE[spread.min(63)]), predicted as u8);
         }
-        for row in 1..SIDE {
-            for column in 0..SIDE {
-                let (context, predicted) = self.below(ranks, row, column);
-                event(Event::new(context, self.symbol_of(ranks[row * SIDE + column], predicted)));
-            }
+        if kind == ALL_DRY && left == DRY {
+            return (0, 1);
+        }
+        edge(left, above.line[column], corner, above.rights[column])
+    }
+
+    /// Appends the events of a block in order.
+    pub fn events(&self, ranks: &Ranks, events: &mut Vec<Event>) {
+        let lines = ranks.as_chunks::<SIDE>().0;
+        for column in 0..SIDE {
+            let (context, predicted) = Self::first_row(&lines[0], column);
+            events.push(Event::new(context, self.symbol_of(lines[0][column], predicted)));
+        }
+        for pair in lines.windows(2) {
+            let above = self.above(&pair[0]);
+            let row: [Event; SIDE] = std::array::from_fn(|column| {
+                let (context, predicted) = self.below(&above, &pair[1], column);
+                Event::new(context, self.symbol_of(pair[1][column], predicted))
+            });
+            events.extend_from_slice(&row);
         }
     }
 
@@ -135,7 +165,7 @@ impl Predictor {
     }
 }
 
-/// [`Predictor::look`] where some neighbour is dry or unknown.
+/// [`Predictor::below`] where some neighbour is dry or unknown.
 fn edge(left: u8, up: u8, corner: u8, right: u8) -> (usize, u8) {
     let predicted = match (is_wet(left), is_wet(up)) {
         (true, true) => left.midpoint(up),
@@ -180,7 +210,11 @@ mod tests {
         assert_eq!(TEXTURE.iter().max(), Some(&7));
         let predictor = Predictor::new(254, Weights::default());
         for [left, up, corner, right] in [[0, 0, 0, 0], [255; 4], [1, 0, 255, 3], [254, 1, 254, 1], [9, 0, 0, 0]] {
-            assert!(predictor.look(left, up, corner, right).0 < CONTEXTS);
+            let (mut row, mut line) = ([up; SIDE], [left; SIDE]);
+            (row[0], row[2]) = (corner, right);
+            assert!(predictor.below(&predictor.above(&row), &line, 1).0 < CONTEXTS);
+            line[1] = up;
+            assert!(Predictor::first_row(&line, 1).0 < CONTEXTS);
         }
     }
 }

@@ -136,7 +136,9 @@ impl Quantiser {
         }
         let bucket = (value.to_bits() >> BUCKET_SHIFT).saturating_sub(self.first_bucket) as usize;
         let mut code = self.codes[bucket.min(self.codes.len() - 1)];
-        // Once for logarithmic steps; the narrow lower end of a linear scale has more limits in a bucket at its top.
+        // Above the highest code the limit is +∞, which no value reaches.
+        code += u8::from(value >= self.limits[usize::from(code) + 1]);
+        // The narrow lower end of a linear scale has more limits in a bucket at its top.
         while code < TOP && value >= self.limits[usize::from(code) + 1] {
             code += 1;
         }

@@ -16,13 +16,18 @@ const LOW: u32 = 1 << 16;
 pub(crate) struct Counts(Vec<[u32; 256]>);
 
 impl Counts {
-    pub fn new() -> Self {
-        Self(vec![[0; 256]; CONTEXTS])
-    }
-
-    #[inline]
-    pub fn add(&mut self, event: Event) {
-        self.0[event.context()][event.symbol()] += 1;
+    pub fn of(events: &[Event]) -> Self {
+        // Two tables by turns, as the same event mostly comes again before its count is written.
+        let mut tables = [vec![0_u32; CONTEXTS << 8], vec![0_u32; CONTEXTS << 8]];
+        let [even, odd] = &mut tables;
+        for pair in events.chunks(2) {
+            even[usize::from(pair[0].0)] += 1;
+            if let Some(second) = pair.get(1) {
+                odd[usize::from(second.0)] += 1;
+            }
+        }
+        let both: Vec<u32> = even.iter().zip(odd.iter()).map(|(even, odd)| even + odd).collect();
+        Self(both.as_chunks().0.to_vec())
     }
 
     /// Frequencies that add up to the scale in each context that came at all; no symbol that came is left without.
@@ -54,7 +59,7 @@ fn scaled(counts: &[u32; 256]) -> [u32; 256] {
 }
 
 /// A symbol in its context.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Event(u16);
 
 impl Event {
@@ -123,11 +128,7 @@ impl Frequencies {
             frequencies.map(|frequency| {
                 let start = next;
                 next += frequency;
-                Slots {
-                    frequency,
-                    start,
-                    reciprocal: u64::MAX / u64::from(frequency.max(1)) + u64::from(frequency > 1),
-                }
+                Slots::new(start, frequency)
             })
         });
         Encoder(starts.collect())
@@ -136,56 +137,87 @@ impl Frequencies {
     pub fn decoder(&self) -> Decoder {
         let mut slots = vec![0; CONTEXTS << SCALE_BITS];
         for (slots, frequencies) in slots.chunks_exact_mut(SCALE as usize).zip(&self.0) {
-            let mut start = 0;
-            for (symbol, &frequency) in frequencies.iter().enumerate() {
-                for within in 0..frequency {
-                    slots[start + within as usize] = (symbol as u32) << 24 | within << 12 | frequency;
+            let mut rest = slots;
+            for (symbol, &frequency) in frequencies.iter().enumerate().filter(|(_, frequency)| **frequency > 0) {
+                let (own, others) = rest.split_at_mut(frequency as usize);
+                let word = (symbol as u32) << 24 | frequency;
+                for (within, slot) in (0..).zip(own) {
+                    *slot = word | within << 12;
                 }
-                start += frequency as usize;
+                rest = others;
             }
         }
         Decoder(slots)
     }
 }
 
-/// The slots of a symbol.
+/// What encoding a symbol takes.
 #[derive(Clone, Copy)]
 struct Slots {
-    frequency: u32,
-    start: u32,
     /// 2⁶⁴ divided by the frequency, rounded up: multiplying by it divides any `u32` exactly (Lemire et al. 2019).
     reciprocal: u64,
+    frequency: u16,
+    /// What a state gains beside the slots of others: the first slot of the symbol.
+    bias: u16,
 }
 
 impl Slots {
-    #[inline]
-    fn divide(&self, state: u32) -> u32 {
-        if self.frequency == 1 {
-            return state;
-        }
-        ((u128::from(state) * u128::from(self.reciprocal)) >> 64) as u32
+    fn new(start: u32, frequency: u32) -> Self {
+        let reciprocal = match frequency {
+            // Dividing by one, the quotient comes out one too low (2⁶⁴ is out of reach); the bias makes it good.
+            0 | 1 => u64::MAX,
+            _ => u64::MAX / u64::from(frequency) + 1,
+        };
+        let bias = if frequency < 2 { start + SCALE - 1 } else { start };
+        Self { reciprocal, frequency: frequency as u16, bias: bias as u16 }
     }
 }
 
 /// The slots of each symbol by context.
 pub(crate) struct Encoder(Vec<[Slots; 256]>);
 
+/// Words of a lane at most: a symbol sheds less than one, and the state two.
+const LANE_WORDS: usize = 1 << 13;
+
+/// A row of words that grows from its end, as a decoder reads last what was encoded first.
+#[derive(Clone)]
+pub(crate) struct Row {
+    state: u32,
+    words: Box<[u16; LANE_WORDS]>,
+    count: usize,
+}
+
+impl Row {
+    pub fn new() -> Self {
+        Self { state: LOW, words: Box::new([0; LANE_WORDS]), count: 0 }
+    }
+
+    /// Appends the words in the order in which they are decoded, the state's upper half first, and begins anew.
+    pub fn finish(&mut self, bytes: &mut Vec<u8>) {
+        bytes.extend([(self.state >> 16) as u16, self.state as u16].iter().flat_map(|word| word.to_le_bytes()));
+        bytes.extend(self.words[..self.count].iter().rev().flat_map(|word| word.to_le_bytes()));
+        (self.state, self.count) = (LOW, 0);
+    }
+
+    /// How many words [`Self::finish`] appends.
+    pub fn len(&self) -> usize {
+        self.count + 2
+    }
+}
+
 impl Encoder {
-    /// The words of a row of events, which comes last event first: the state, upper half first, then what it sheds.
-    pub fn encode<'a>(&self, backwards: impl Iterator<Item = &'a Event>, words: &mut Vec<u16>) {
-        let begin = words.len();
-        let mut state = LOW;
-        for event in backwards {
-            let slots = &self.0[event.context()][event.symbol()];
-            if u64::from(state) >= u64::from(slots.frequency) << (32 - SCALE_BITS) {
-                words.push(state as u16);
-                state >>= 16;
-            }
-            let quotient = slots.divide(state);
-            state = (quotient << SCALE_BITS) + (state - quotient * slots.frequency) + slots.start;
-        }
-        words.extend([state as u16, (state >> 16) as u16]);
-        words[begin..].reverse();
+    /// Encodes the event that comes before all that the row holds. A row takes no more events than a lane of a group
+    /// has cells.
+    #[inline]
+    pub fn push(&self, row: &mut Row, event: Event) {
+        let slots = &self.0[event.context()][event.symbol()];
+        let full = u64::from(row.state) >= u64::from(slots.frequency) << (32 - SCALE_BITS);
+        // Written in any case and counted if due, so that no branch has to guess.
+        row.words[row.count % LANE_WORDS] = row.state as u16;
+        row.count += usize::from(full);
+        let state = if full { row.state >> 16 } else { row.state };
+        let quotient = ((u128::from(state) * u128::from(slots.reciprocal)) >> 64) as u32;
+        row.state = state + u32::from(slots.bias) + quotient * (SCALE - u32::from(slots.frequency));
     }
 }
 
@@ -198,10 +230,12 @@ impl Decoder {
     #[inline]
     pub fn next(&self, lane: &mut Lane<'_>, context: usize) -> u8 {
         let slot = self.0[context << SCALE_BITS | (lane.state & (SCALE - 1)) as usize];
-        lane.state = (slot & 0xfff) * (lane.state >> SCALE_BITS) + (slot >> 12 & 0xfff);
-        if lane.state < LOW {
-            lane.state = lane.state << 16 | u32::from(lane.word());
-        }
+        let state = (slot & 0xfff) * (lane.state >> SCALE_BITS) + (slot >> 12 & 0xfff);
+        // Whether a word is due is as good as random: both outcomes are computed, so that no branch has to guess.
+        let due = state < LOW;
+        let refilled = state << 16 | u32::from(lane.peek());
+        lane.state = if due { refilled } else { state };
+        lane.next += 2 * usize::from(due);
         (slot >> 24) as u8
     }
 }
@@ -222,10 +256,19 @@ impl<'a> Lane<'a> {
     }
 
     #[inline]
+    fn peek(&self) -> u16 {
+        self.words.get(self.next..self.next + 2).map_or(0, |pair| u16::from_le_bytes([pair[0], pair[1]]))
+    }
+
     fn word(&mut self) -> u16 {
-        let word = self.words.get(self.next..self.next + 2).map_or(0, |pair| u16::from_le_bytes([pair[0], pair[1]]));
+        let word = self.peek();
         self.next += 2;
         word
+    }
+
+    /// True when no more words were used than there are.
+    pub fn is_within(&self) -> bool {
+        self.next <= self.words.len()
     }
 
     /// True when all words were used up and the state is back where the encoder began.
@@ -247,19 +290,17 @@ mod tests {
                 Event::new((i % 3) as usize, symbol)
             })
             .collect();
-        let mut counts = Counts::new();
-        for event in &events {
-            counts.add(*event);
-        }
-        let frequencies = counts.frequencies();
+        let frequencies = Counts::of(&events).frequencies();
         let mut table = Vec::new();
         frequencies.write(&mut table);
         let read = Frequencies::read(&mut Reader::new(&table), 256).unwrap();
         assert_eq!(read, frequencies);
-        let mut words = Vec::new();
-        frequencies.encoder().encode(events.iter().rev(), &mut words);
-        assert!(words.len() * 16 < events.len() * 3, "{} words", words.len());
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let (encoder, mut row, mut bytes) = (frequencies.encoder(), Row::new(), Vec::new());
+        for event in events.iter().rev() {
+            encoder.push(&mut row, *event);
+        }
+        assert!(row.len() * 16 < events.len() * 3, "{} words", row.len());
+        row.finish(&mut bytes);
         let (decoder, mut lane) = (read.decoder(), Lane::new(&bytes));
         for event in &events {
             assert_eq!(usize::from(decoder.next(&mut lane, event.context())), event.symbol());
@@ -269,14 +310,9 @@ mod tests {
 
     #[test]
     fn rare_symbols_keep_a_place() {
-        let mut counts = Counts::new();
-        for _ in 0..1_000_000 {
-            counts.add(Event::new(0, 0));
-        }
-        for symbol in 1..=255 {
-            counts.add(Event::new(0, symbol));
-        }
-        let frequencies = counts.frequencies();
+        let mut events = vec![Event::new(0, 0); 1_000_000];
+        events.extend((1..=255).map(|symbol| Event::new(0, symbol)));
+        let frequencies = Counts::of(&events).frequencies();
         assert!(frequencies.0[0].iter().all(|frequency| *frequency > 0));
         assert_eq!(frequencies.0[0].iter().sum::<u32>(), SCALE);
     }

@@ -29,14 +29,20 @@ impl Default for Weights {
 }
 
 impl Weights {
-    /// The weighted sum of the neighbours, rounded.
+    /// The part of the weighted sum that the cells above, above left and above right have.
     #[inline]
-    pub fn apply(&self, neighbours: [u8; 4]) -> i32 {
+    pub fn above(&self, neighbours: [u8; 3]) -> i32 {
         let mut sum = i32::from(self.0[4]) * (ONE / OFFSET_SHARE) + ONE / 2;
-        for (weight, neighbour) in self.0.iter().zip(neighbours) {
+        for (weight, neighbour) in self.0[1..].iter().zip(neighbours) {
             sum += i32::from(*weight) * i32::from(neighbour);
         }
-        sum >> ONE.trailing_zeros()
+        sum
+    }
+
+    /// The whole sum, rounded.
+    #[inline]
+    pub fn with_left(&self, above: i32, left: u8) -> i32 {
+        (above + i32::from(self.0[0]) * i32::from(left)) >> ONE.trailing_zeros()
     }
 
     /// The weights that predict the wet cells of these blocks best.
@@ -138,8 +144,8 @@ mod tests {
         let weights = Weights::fitted(&[block; 4]);
         let off = |row: usize, column: usize| {
             let at = row * SIDE + column;
-            let neighbours = [block[at - 1], block[at - SIDE], block[at - SIDE - 1], block[at - SIDE + 1]];
-            (weights.apply(neighbours) - i32::from(block[at])).abs()
+            let above = weights.above([block[at - SIDE], block[at - SIDE - 1], block[at - SIDE + 1]]);
+            (weights.with_left(above, block[at - 1]) - i32::from(block[at])).abs()
         };
         assert!((1..SIDE).all(|row| (1..SIDE - 1).all(|column| off(row, column) <= 1)), "{weights:?}");
     }

@@ -170,7 +170,7 @@ fn errors_say_where_the_bytes_are_wrong() {
     assert!(message(b"GIF89a and so on").starts_with("magic at byte 0: expected"));
     let mut later = bytes.clone();
     later[4] = 9;
-    assert_eq!(message(&later), "version at byte 4: expected 1, found 9");
+    assert_eq!(message(&later), "version at byte 4: expected 1, found 9, which is newer");
     let mut flipped = bytes.clone();
     *flipped.last_mut().unwrap() ^= 1;
     assert!(message(&flipped).starts_with("segment, bytes "), "{}", message(&flipped));

@@ -10,7 +10,7 @@ use raincell_frame_store::{FrameKey, FrameStore, SqliteStore, WriteCondition};
 use raincell_store_client::{StoreClient, StreamItem};
 use tokio::time::timeout;
 
-use super::server::{Server, frame, minute};
+use super::server::{Server, TOKEN, frame, minute};
 
 type Items = Pin<Box<dyn Stream<Item = StreamItem> + Send>>;
 
@@ -102,6 +102,25 @@ async fn what_another_process_writes_is_heard_too() {
     let body = Bytes::from_static(b"as another process would");
     other.put_frame(&key, body, &WriteCondition::IfAbsent, minute(5)).await.unwrap();
     assert_eq!(minutes_of(&next_event(&mut items).await), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_goes_on_at_another_replica_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (Server::start(folder.path()).await, Server::start(folder.path()).await);
+    let both = StoreClient::new(&format!("{},{}", first.url, second.url), TOKEN).unwrap();
+    let mut items = listen(&both, None);
+    assert_eq!(next(&mut items).await, StreamItem::Connected);
+    both.put_frame(&frame("a", 0, 1.0)).await.unwrap();
+    let before = next_event(&mut items).await;
+    first.stop().await;
+    // While the listener is cut off, and with one address gone.
+    both.put_frame(&frame("a", 5, 1.0)).await.unwrap();
+    both.put_frame(&frame("a", 10, 1.0)).await.unwrap();
+    let after = [next_event(&mut items).await, next_event(&mut items).await];
+    assert_eq!(after.each_ref().map(minutes_of), [5, 10]);
+    assert_eq!(after.map(|event| event.sequence - before.sequence), [1, 2]);
+    assert_eq!(second.client.latest_frames("a", "rate", 9).await.unwrap().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use ndarray::Array2;
 use raincell_api_types::events::Event;
+use raincell_api_types::health::Condition;
 use raincell_frame::Frame;
 use raincell_model::{Grid, RainField};
 use raincell_store_client::{FrameQuery, RetryPolicy, StoreClient, StreamItem};
@@ -22,7 +23,11 @@ const BINARY: &str = env!("CARGO_BIN_EXE_raincell-store");
 
 /// What it keeps things in goes into its environment.
 async fn start(folder: &Path, database: &[(&str, String)]) -> (Child, StoreClient) {
-    let mut child = Command::new(BINARY)
+    start_as(folder, database, Command::new(BINARY)).await
+}
+
+async fn start_as(folder: &Path, database: &[(&str, String)], mut command: Command) -> (Child, StoreClient) {
+    let mut child = command
         .current_dir(folder)
         .env("RAINCELL_STORE__TOKEN", TOKEN)
         .env("RAINCELL_STORE__BIND", "127.0.0.1:0")
@@ -144,6 +149,48 @@ async fn check_what_is_there(client: &StoreClient, accepted: &BTreeMap<Timestamp
             let Event::Frame(info) = event.event else { panic!("{event:?}") };
             assert!(told.insert(info.valid_time), "{} is told twice", info.valid_time);
         }
+    }
+}
+
+/// Files may not grow beyond a limit, which is to a writer what a full disk is; whoever may lift it does so later.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_more_can_be_written_reads_go_on_health_says_so_and_it_recovers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut limited = Command::new("sh");
+    // Blocks of 512 bytes; without the trap the process would be killed.
+    limited.args(["-c", &format!("trap '' XFSZ; ulimit -S -f 1200; exec {BINARY}")]);
+    let (child, client) = start_as(folder.path(), &sqlite(folder.path()), limited).await;
+    let mut accepted = Vec::new();
+    let refused = loop {
+        match client.put_frame(&frame("a", accepted.len() as i64, 1.0)).await {
+            Ok(put) => accepted.push(put.info().clone()),
+            Err(error) => break error,
+        }
+        assert!(accepted.len() < 10_000, "the limit has no effect");
+    };
+    assert!(refused.is_temporary(), "{refused}");
+    let health = condition_becomes(&client, Condition::Degraded).await;
+    assert!(health.contains("writes fail"), "{health}");
+    for info in &accepted {
+        assert_eq!(raincell_frame::content_hash(&client.frame_bytes(info).await.unwrap()), info.hash);
+    }
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status().await.unwrap().success());
+    let patient = client.with_policy(RetryPolicy::default());
+    let again = patient.put_frame(&frame("a", accepted.len() as i64, 1.0)).await.unwrap();
+    accepted.push(again.info().clone());
+    condition_becomes(&client, Condition::Ok).await;
+    assert_eq!(client.latest_frames("a", "rate", 1000).await.unwrap().len(), accepted.len().min(1000));
+}
+
+/// Waits until the database is in a condition, and gives its detail.
+async fn condition_becomes(client: &StoreClient, condition: Condition) -> String {
+    loop {
+        let database = client.ready().await.unwrap().dependencies["database"].clone();
+        if database.condition == condition {
+            return database.detail;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

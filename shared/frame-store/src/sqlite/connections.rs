@@ -78,6 +78,8 @@ pub(super) struct Connections {
     readers: Arc<Mutex<Vec<Connection>>>,
     /// `None` where reads go over the writing connection: a database in memory has only one.
     permits: Option<Arc<Semaphore>>,
+    /// Why the last write failed, if it did.
+    trouble: Mutex<Option<String>>,
 }
 
 impl Connections {
@@ -120,7 +122,12 @@ impl Connections {
 
     fn of(writer: Connection, readers: Vec<Connection>) -> Self {
         let permits = (!readers.is_empty()).then(|| Arc::new(Semaphore::new(readers.len())));
-        Self { writer: Arc::new(tokio::sync::Mutex::new(writer)), readers: Arc::new(Mutex::new(readers)), permits }
+        Self {
+            writer: Arc::new(tokio::sync::Mutex::new(writer)),
+            readers: Arc::new(Mutex::new(readers)),
+            permits,
+            trouble: Mutex::default(),
+        }
     }
 
     /// Runs `work` in a transaction, which is durable when this returns; an error rolls it back.
@@ -130,13 +137,29 @@ impl Connections {
         W: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         let mut writer = self.writer.clone().lock_owned().await;
-        blocking(doing, move || {
+        let outcome = blocking(doing, move || {
             let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&transaction)?;
             transaction.commit()?;
             Ok(value)
         })
-        .await
+        .await;
+        match &outcome {
+            Ok(_) => self.note_trouble(None),
+            // A full disk, a file that may not be written; what else there is says nothing about the file.
+            Err(StoreError::Backend { source, .. }) => self.note_trouble(Some(source.to_string())),
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    fn note_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// Why nothing can be written at present: what the last write failed with.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Runs `work`, which only reads, beside the writer.

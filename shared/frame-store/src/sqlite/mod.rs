@@ -190,6 +190,10 @@ impl FrameStore for SqliteStore {
         self.head.subscribe()
     }
 
+    fn write_trouble(&self) -> Option<String> {
+        self.connections.trouble()
+    }
+
     async fn alert_state(&self, place: &str) -> Result<AlertState, StoreError> {
         let place = place.to_owned();
         self.connections.read("read an alert state", move |c| alerts::state(c, &place)).await
