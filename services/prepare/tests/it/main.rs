@@ -12,6 +12,7 @@ mod parts;
 mod poll;
 mod process;
 mod scans;
+mod seaweed;
 mod server;
 mod sqs;
 mod world;
