@@ -121,8 +121,8 @@ pub struct HindcastArguments {
     /// Nowcast method
     #[arg(long, default_value = raincell_nowcasts::DEFAULT_METHOD)]
     pub method: String,
-    /// Ensemble members (the ensemble is not built yet: anything but 0 is refused)
-    #[arg(long, default_value_t = 0)]
+    /// Ensemble members to draw; with any, the file also holds them and probabilities
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=500))]
     pub members: u16,
     /// Seed of the ensemble
     #[arg(long, default_value_t = 0)]

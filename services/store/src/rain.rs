@@ -19,8 +19,6 @@ use crate::answers::Refusal;
 use crate::parameters::Parameters;
 
 const PRODUCT: &str = "rate";
-/// Frames read from the store while one is looked at.
-const READ_AHEAD: usize = 4;
 /// A day.
 const LONGEST_PAST_MINUTES: i64 = 24 * 60;
 
@@ -47,12 +45,6 @@ pub(crate) async fn series(State(app): State<App>, parameters: Parameters) -> Re
         samples.push(RainSample { valid_time: info.valid_time, rate_mm_h });
     }
     Ok(Json(RainSeries { source, samples }).into_response())
-}
-
-async fn body_of(app: &App, info: FrameInfo) -> Result<(FrameKey, Bytes), StoreError> {
-    let key = FrameKey::new(&info.source, &info.product, info.valid_time)?;
-    let stored = app.store.frame(&key).await?;
-    Ok((key, stored.body))
 }
 
 /// The one asked for, or the only one there is.

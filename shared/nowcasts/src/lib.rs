@@ -7,6 +7,7 @@
 mod anvil;
 mod best;
 mod calibrated;
+#[allow(clippy::approx_constant)] // A fitted number may lie near a famous one.
 mod calibrated_weights;
 mod ensemble;
 mod exceedance;

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use raincell_alert::trial::send_trial;
 use raincell_api_types::alerts::{OutboxPost, PostStatus, event_and_target};
 use raincell_api_types::dead_letters::DeadLetterState;
-use raincell_frame_store::{FrameStore, StoreError};
+use raincell_frame_store::StoreError;
 use raincell_service_runtime::{Runtime, auth, config, http, service};
 use raincell_store_client::StoreClient;
 use tokio_util::sync::CancellationToken;
 
-use super::store::{LONGEST_LIST, open, store_config};
+use super::store::{LONGEST_LIST, open_any, store_config};
 use crate::cli::{AlertsArguments, AlertsCommand};
 use crate::{Outcome, output};
 
@@ -30,7 +30,7 @@ pub fn run(arguments: &AlertsArguments) -> anyhow::Result<Outcome> {
 }
 
 async fn list(file: Option<&Path>, limit: usize, json: bool) -> anyhow::Result<Outcome> {
-    let store = open(&store_config(file)?.database).await?;
+    let store = open_any(&store_config(file)?).await?;
     for post in store.newest_posts(limit).await? {
         output::line(&if json { serde_json::to_string(&post)? } else { text_line(&post) })?;
     }
@@ -38,14 +38,14 @@ async fn list(file: Option<&Path>, limit: usize, json: bool) -> anyhow::Result<O
 }
 
 async fn show(file: Option<&Path>, key: &str) -> anyhow::Result<Outcome> {
-    let store = open(&store_config(file)?.database).await?;
+    let store = open_any(&store_config(file)?).await?;
     output::line(&serde_json::to_string_pretty(&store.outbox_post(key).await?)?)?;
     Ok(Outcome::AllDone)
 }
 
 /// Marks their dead letters; the service that sends looks for these.
 async fn replay(file: Option<&Path>, keys: &[String]) -> anyhow::Result<Outcome> {
-    let store = open(&store_config(file)?.database).await?;
+    let store = open_any(&store_config(file)?).await?;
     let letters = store.dead_letters(None, LONGEST_LIST).await?;
     let mut outcome = Outcome::AllDone;
     for key in keys {
@@ -80,7 +80,7 @@ async fn test(file: Option<&Path>, place: &str) -> anyhow::Result<Outcome> {
     let url = format!("http://{}", listener.local_addr()?);
     let token = auth::generate_token()?;
     let store: raincell_store::Config = config::load_with(file, &format!("[store]\ntoken = '{token}'\n"))?;
-    drop(open(&store.database).await?);
+    drop(open_any(&store).await?);
     let shutdown = CancellationToken::new();
     let runtime = Runtime { shutdown: shutdown.clone(), ..Runtime::system() };
     let serving = tokio::spawn(raincell_store::run(store, listener, runtime));

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use anyhow::Context;
-use raincell_nowcasts::{Inflow, LeadTimes, METHODS};
+use raincell_io::netcdf::{self, Ensemble, Exceedance, Provenance};
+use raincell_model::RainField;
+use raincell_nowcasts::{EnsembleSettings, Inflow, LeadTimes, METHODS, PROBABILITY_RATES_MM_H, ensemble_history};
 
 use crate::cli::{HindcastArguments, UsageError};
 use crate::{Outcome, frames_folder, output};
@@ -15,23 +17,51 @@ const DEFAULT_STEP_MIN: f64 = 5.0;
 pub fn run(arguments: &HindcastArguments) -> anyhow::Result<Outcome> {
     let method = raincell_nowcasts::method(&arguments.method)
         .ok_or_else(|| UsageError(format!("--method {}: expected one of {}", arguments.method, METHODS.join(", "))))?;
-    if arguments.members > 0 {
-        let reason = format!("--members {}: this version makes no ensembles, only 0 is accepted", arguments.members);
-        return Err(UsageError(reason).into());
-    }
     let began = Instant::now();
-    let past = frames_folder::read(&arguments.frames, Some(arguments.at), method.history())?;
+    let past = frames_folder::read(&arguments.frames, Some(arguments.at), method.history().max(ensemble_history()))?;
     let read_s = began.elapsed().as_secs_f64();
     let step_min = frames_folder::step_min(&past).unwrap_or(DEFAULT_STEP_MIN);
     let leads = LeadTimes { step_min, count: usize::from(arguments.steps) };
     // Scores count what is left empty as dry, so that the best guess stands everywhere.
     let nowcast = method.run(&past, &leads, Inflow::LastObservation)?;
     let issue_time = past.iter().map(|f| f.valid_time).max().context("no frame")?;
+    let mut nowcast_s = nowcast.timings.nowcast_s;
+    let ensemble = if arguments.members > 0 {
+        let began = Instant::now();
+        let drawn = drawn(&past, &leads, arguments)?;
+        nowcast_s += began.elapsed().as_secs_f64();
+        drawn
+    } else {
+        Ensemble::default()
+    };
     let began = Instant::now();
-    let bytes = raincell_io::netcdf::write_nowcast(issue_time, &nowcast.fields)?;
+    let provenance = Provenance { method: &arguments.method, ..Provenance::default() };
+    let bytes = netcdf::write_ensemble_nowcast(provenance, issue_time, &nowcast.fields, &ensemble)?;
     std::fs::write(&arguments.out, bytes).with_context(|| arguments.out.display().to_string())?;
     let io_s = read_s + began.elapsed().as_secs_f64();
-    let (motion_s, nowcast_s) = (nowcast.timings.motion_s, nowcast.timings.nowcast_s);
+    let motion_s = nowcast.timings.motion_s;
     output::line(&format!("motion_s={motion_s:.4} nowcast_s={nowcast_s:.4} io_s={io_s:.4}"))?;
     Ok(Outcome::AllDone)
+}
+
+/// All members, as the file wants them, and the probabilities.
+fn drawn(past: &[RainField], leads: &LeadTimes, arguments: &HindcastArguments) -> anyhow::Result<Ensemble> {
+    let settings = EnsembleSettings { members: usize::from(arguments.members), seed: arguments.seed };
+    let (steps, _) = raincell_nowcasts::ensemble(past, leads, Inflow::LastObservation, settings)?;
+    let mut ensemble = Ensemble {
+        members: vec![Vec::with_capacity(leads.count); settings.members],
+        probabilities: PROBABILITY_RATES_MM_H
+            .map(|threshold_mm_h| Exceedance { threshold_mm_h, by_lead: Vec::with_capacity(leads.count) })
+            .into(),
+    };
+    for step in steps {
+        let step = step?;
+        for (member, fields) in ensemble.members.iter_mut().enumerate() {
+            fields.extend(step.member_mm_h(member).map(|field| field.to_owned()));
+        }
+        for (exceedance, field) in ensemble.probabilities.iter_mut().zip(step.probabilities()) {
+            exceedance.by_lead.push(field.to_owned());
+        }
+    }
+    Ok(ensemble)
 }

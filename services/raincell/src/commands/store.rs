@@ -90,13 +90,13 @@ pub(super) fn store_config(file: Option<&Path>) -> anyhow::Result<Config> {
 }
 
 /// Only one that is there: a mistyped path must not make a new, empty database.
-pub(super) async fn open(database: &Path) -> anyhow::Result<SqliteStore> {
+async fn open(database: &Path) -> anyhow::Result<SqliteStore> {
     anyhow::ensure!(database.exists(), "there is no database at {}", database.display());
     SqliteStore::open(database).await.with_context(|| format!("database {}", database.display()))
 }
 
 /// Whichever backend it is; neither is made.
-async fn open_any(config: &Config) -> anyhow::Result<Arc<dyn FrameStore>> {
+pub(super) async fn open_any(config: &Config) -> anyhow::Result<Arc<dyn FrameStore>> {
     if config.backend == Backend::Sqlite {
         return Ok(Arc::new(open(&config.database).await?));
     }
