@@ -95,7 +95,9 @@ fn showers_are_likely_where_they_move_and_unlikely_elsewhere() {
 fn no_rain_gives_dry_members_and_unknown_stays_unknown() {
     for value in [0.0, f32::NAN] {
         let mut fields = past();
-        fields.iter_mut().for_each(|f| f.rate_mm_h.fill(value));
+        for f in &mut fields {
+            f.rate_mm_h.fill(value);
+        }
         for step in steps(&fields, Inflow::LastObservation, SETTINGS) {
             let same = |v: &f32| *v == value || (v.is_nan() && value.is_nan());
             assert!(members(&step).iter().all(|m| m.iter().all(same)));
@@ -117,10 +119,14 @@ fn degenerate_input_gives_numbers_or_named_errors() {
     assert!(matches!(ensemble(&[], &LEADS, Inflow::Unknown, SETTINGS), Err(NowcastError::NoFields)));
     let single = [showers(0.0)];
     let mut one_wet = past();
-    one_wet.iter_mut().for_each(|f| f.rate_mm_h.fill(0.0));
+    for f in &mut one_wet {
+        f.rate_mm_h.fill(0.0);
+    }
     one_wet[3].rate_mm_h[(40, 40)] = 7.0;
     let mut striped = past();
-    striped.iter_mut().for_each(|f| f.rate_mm_h.column_mut(30).fill(f32::NAN));
+    for f in &mut striped {
+        f.rate_mm_h.column_mut(30).fill(f32::NAN);
+    }
     for fields in [&single[..], &one_wet, &striped] {
         for step in steps(fields, Inflow::LastObservation, SETTINGS) {
             assert!(step.mean_mm_h().iter().all(|v| v.is_finite() && *v >= 0.0 && *v < 300.0));
