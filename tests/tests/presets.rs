@@ -68,7 +68,7 @@ async fn a_radar_from_the_archive() {
     cloud.put(&name, &volume).await;
     cloud.put(&format!("{name}_MDM"), b"this tells of a volume and is none").await;
     let mut up = up(&cloud, &["--radar", "KLOT"], folder.path());
-    assert_eq!(until_frame(&up, "klot").await["valid_time"], "2021-07-29T12:38:48Z");
+    assert_eq!(until_frame(&up, "klot").await["valid_time"], "2021-07-29T12:38:48.773Z");
     up.terminate().unwrap();
     assert!(!up.log_text().contains("_MDM"), "{}", up.log_text());
 }
@@ -86,7 +86,7 @@ async fn a_radar_as_its_chunks_come() {
     }
     let mut up = up(&cloud, &["--radar", "klot", "--realtime"], folder.path());
     let early = until_frame(&up, "klot").await;
-    assert_eq!(early["valid_time"], "2021-07-29T12:38:48Z");
+    assert_eq!(early["valid_time"], "2021-07-29T12:38:48.773Z");
     up.terminate().unwrap();
 }
 

@@ -20,6 +20,8 @@ pub struct Config {
     pub sources: Vec<String>,
     /// Nowcast method.
     pub method: String,
+    /// Probabilities and percentiles, too.
+    pub ensemble: bool,
     /// Minutes between two products.
     pub step_minutes: u32,
     /// How many products.

@@ -17,6 +17,7 @@ use raincell_nowcasts::Timings;
 use raincell_store_client::{ClientError, StoreClient};
 use serde_json::json;
 
+use crate::calibration::Calibrations;
 use crate::latest::EncodedRun;
 use crate::maker::{Made, Order};
 use crate::remembered::{HeldFrame, HeldRun, Remembered};
@@ -47,6 +48,8 @@ pub struct Domain {
     listing: Vec<FrameInfo>,
     remembered: Remembered,
     verified: Option<Verified>,
+    /// What puts probabilities right.
+    calibrations: Arc<Calibrations>,
     /// The source had no run before this process: what is missing of the last hours is made up for, to have scores.
     is_new: bool,
 }
@@ -70,6 +73,7 @@ impl Domain {
             listing: Vec::new(),
             remembered: Remembered::default(),
             verified: None,
+            calibrations: Arc::default(),
             is_new: false,
         }
     }
@@ -133,7 +137,8 @@ impl Domain {
         let (source, based_on) = (self.source.clone(), newest.hash.clone());
         // A run uses all cores: they take turns.
         let _turn = self.workshop.turn.lock().await;
-        self.workshop.maker.make(Order { source, based_on, past, steps, began }).await
+        let calibrations = Arc::clone(&self.calibrations);
+        self.workshop.maker.make(Order { source, based_on, past, steps, began, calibrations }).await
     }
 
     /// The frame that the newest stored run was made from.
@@ -267,10 +272,12 @@ impl Domain {
         Ok(())
     }
 
-    async fn tell_skill(&self, store: &StoreClient, newest: &FrameInfo) -> anyhow::Result<()> {
+    async fn tell_skill(&mut self, store: &StoreClient, newest: &FrameInfo) -> anyhow::Result<()> {
         let from = newest.valid_time.checked_sub(TOLD).unwrap_or(Timestamp::MIN);
         let to = newest.valid_time.checked_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
-        skill::publish(&self.source, &store.verification(&self.source, from, to).await?);
+        let pools = store.verification(&self.source, from, to).await?;
+        skill::publish(&self.source, &pools);
+        self.calibrations = Arc::new(Calibrations::of(&pools));
         Ok(())
     }
 

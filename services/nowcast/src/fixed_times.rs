@@ -4,7 +4,6 @@
 //! is one, too), moved along the motion by the minutes between, half a step at most, with every cell's value as it is: so
 //! short a way changes places, not intensities.
 
-use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use ndarray::Array2;
 use raincell_extrapolation::{Inflow, Interpolation, Trajectories};
@@ -23,38 +22,72 @@ pub fn steps_until(issue_time: Timestamp, step_min: u32, until: Timestamp) -> us
     usize::try_from(span.div_euclid(i64::from(step_min) * 60) + 1).unwrap_or(0)
 }
 
-/// Moves fields that lie `step_min`, `2·step_min`, … after `newest` to as many fixed times.
-///
-/// # Errors
-/// When the motion does not fit the fields.
-pub fn settle(
-    newest: &RainField,
-    motion: &MotionField,
-    fields: Vec<RainField>,
+/// How the fields of a nowcast come to the fixed times.
+pub struct Settling {
+    /// The first fixed time.
+    first: Timestamp,
     step_min: u32,
+    /// The field that goes there: 0 for the newest scan itself, 1 for the first field after it.
+    skipped: usize,
+    /// How to get there; `None` where the fields lie on fixed times already.
+    way: Option<Trajectories>,
     inflow: Inflow,
-) -> anyhow::Result<Vec<RainField>> {
-    let step = i64::from(step_min) * 60_000;
-    let first = first_after(newest.valid_time, step_min);
-    let lead = first.duration_since(newest.valid_time).as_millis() as i64;
-    if lead == step {
-        return Ok(fields);
+}
+
+impl Settling {
+    /// For a nowcast issued at some time with some motion, with fields at equal steps.
+    ///
+    /// # Errors
+    /// When the motion is no motion field.
+    pub fn new(issue_time: Timestamp, motion: &MotionField, step_min: u32, inflow: Inflow) -> anyhow::Result<Self> {
+        let step = i64::from(step_min) * 60_000;
+        let first = first_after(issue_time, step_min);
+        let lead = first.duration_since(issue_time).as_millis() as i64;
+        // The nearest field before or after the fixed time.
+        let (skipped, shift) = if 2 * lead > step { (1, lead - step) } else { (0, lead) };
+        let mut way = None;
+        if shift != 0 {
+            let mut trajectories = Trajectories::new(motion)?;
+            trajectories.advance(shift as f32 / 60_000.0);
+            way = Some(trajectories);
+        }
+        Ok(Self { first, step_min, skipped, way, inflow })
     }
-    // The nearest field before or after the fixed time.
-    let (skipped, shift) = if 2 * lead > step { (1, lead - step) } else { (0, lead) };
-    let count = fields.len();
-    let all = std::iter::once(newest.clone()).chain(fields);
-    let mut way = Trajectories::new(motion)?;
-    way.advance(shift as f32 / 60_000.0);
-    all.skip(skipped)
-        .take(count)
-        .zip(0..)
-        .map(|(field, k)| {
-            let valid_time = first.checked_add(SignedDuration::from_millis(k * step)).context("end of the calendar")?;
-            let rate_mm_h = way.carry(&field.rate_mm_h, Interpolation::Nearest, inflow)?;
-            Ok(RainField { valid_time, rate_mm_h, grid: field.grid })
-        })
-        .collect()
+
+    /// Where the field of a number goes (0 is the newest scan, k the k-th after it); `None` for one that is not wanted.
+    pub fn time_of(&self, number: usize, count: usize) -> Option<Timestamp> {
+        let k = number.checked_sub(self.skipped).filter(|k| *k < count)?;
+        self.first.checked_add(SignedDuration::from_mins(i64::from(self.step_min) * k as i64)).ok()
+    }
+
+    /// A field moved to its fixed time; of any unit.
+    ///
+    /// # Errors
+    /// When the field does not fit the motion.
+    pub fn settle(&self, field: &Array2<f32>) -> anyhow::Result<Array2<f32>> {
+        match &self.way {
+            None => Ok(field.clone()),
+            Some(way) => Ok(way.carry(field, Interpolation::Nearest, self.inflow)?),
+        }
+    }
+
+    /// Moves the fields after `newest` to as many fixed times.
+    ///
+    /// # Errors
+    /// When the fields do not fit the motion.
+    pub fn settle_all(&self, newest: &RainField, fields: Vec<RainField>) -> anyhow::Result<Vec<RainField>> {
+        if self.way.is_none() {
+            return Ok(fields);
+        }
+        let count = fields.len();
+        let mut settled = Vec::with_capacity(count);
+        for (number, field) in std::iter::once(newest.clone()).chain(fields).enumerate() {
+            if let Some(valid_time) = self.time_of(number, count) {
+                settled.push(RainField { valid_time, rate_mm_h: self.settle(&field.rate_mm_h)?, grid: field.grid });
+            }
+        }
+        Ok(settled)
+    }
 }
 
 /// A field as it is at `time`, some minutes before or after, moved along the motion.
@@ -89,7 +122,8 @@ mod tests {
         let mut motion = MotionField::at_rest(Arc::clone(&grid));
         motion.u.fill(1.0);
         let fields = [5, 10, 15].map(field).to_vec();
-        let settled = settle(&field(0), &motion, fields, 5, Inflow::Unknown).unwrap();
+        let settling = Settling::new(field(0).valid_time, &motion, 5, Inflow::Unknown).unwrap();
+        let settled = settling.settle_all(&field(0), fields).unwrap();
         let column = |field: &RainField| (0..80).find(|c| field.rate_mm_h[(40, *c)] == 3.0).unwrap();
         settled.iter().map(|field| (field.valid_time, column(field))).collect()
     }

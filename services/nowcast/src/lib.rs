@@ -6,9 +6,11 @@
 //! therefore loses nothing, and finds what is missing when it starts. A run has its time (`maker`), its products are
 //! for `fixed_times`, and when those come it is scored (`verify`).
 
+mod calibration;
 mod config;
 mod domain;
 mod domains;
+mod ensemble;
 mod fixed_times;
 mod latest;
 mod maker;

@@ -1,18 +1,22 @@
-//! Makes a run within its time: the wanted method if it is quick enough, else extrapolation, and says which.
+//! Makes a run within its time: with the ensemble, or without, or, where even the wanted method is too slow, by
+//! extrapolation; and says which.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use raincell_frame::EncodedProduct;
 use raincell_model::{NowcastRun, RainField};
 use raincell_nowcasts::{Inflow, LeadTimes, Nowcast, NowcastMethod, Timings};
 use tokio::task::spawn_blocking;
 
+use crate::calibration::Calibrations;
 use crate::config::Config;
-use crate::fixed_times;
+use crate::ensemble;
+use crate::fixed_times::{self, Settling};
 
 /// What is made when the wanted method takes too long.
 const QUICK: &str = "extrapolation";
@@ -21,6 +25,7 @@ const QUICK: &str = "extrapolation";
 pub struct Maker {
     method: Arc<dyn NowcastMethod>,
     quick: Arc<dyn NowcastMethod>,
+    ensemble: bool,
     inflow: Inflow,
     step_min: u32,
     budget: Duration,
@@ -41,6 +46,8 @@ pub struct Order {
     pub steps: usize,
     /// When the work on it began.
     pub began: Instant,
+    /// What puts its probabilities right.
+    pub calibrations: Arc<Calibrations>,
 }
 
 /// A run ready to be stored.
@@ -72,6 +79,7 @@ impl Maker {
         Ok(Self {
             method: Arc::from(find(&config.method)?),
             quick: Arc::from(find(QUICK)?),
+            ensemble: config.ensemble,
             inflow,
             step_min: config.step_minutes,
             budget: Duration::from_secs_f64(config.budget_seconds),
@@ -95,7 +103,7 @@ impl Maker {
     /// # Errors
     /// When there is no nowcast of these frames, not even a simple one.
     pub async fn make(&self, order: Order) -> anyhow::Result<Made> {
-        let Order { source, based_on, past, steps, began } = order;
+        let Order { source, based_on, past, steps, began, calibrations } = order;
         let past = Arc::new(past);
         let leads = LeadTimes { step_min: f64::from(self.step_min), count: steps };
         let (nowcast, method, fallback) = match self.in_time(&past, leads, began).await {
@@ -108,6 +116,18 @@ impl Maker {
                 (spawn_blocking(move || quick.run(&past, &leads, inflow)).await??, made, Some(reason))
             }
         };
+        let (mut fallback, mut further) = (fallback, Vec::new());
+        if self.ensemble && fallback.is_none() {
+            match self.ensemble_in_time(&source, &past, leads, began, calibrations).await {
+                Ok(products) => further = products,
+                Err(reason) => {
+                    metrics::counter!("raincell_nowcast_fallbacks_total", "from" => "ensemble", "to" => method)
+                        .increment(1);
+                    tracing::warn!(source, reason, "a run without probabilities");
+                    fallback = Some(reason);
+                }
+            }
+        }
         let model_version = match &fallback {
             None => self.version.clone(),
             Some(reason) => format!("{}, {reason}", self.version),
@@ -116,14 +136,48 @@ impl Maker {
         spawn_blocking(move || {
             let newest = past.last().context("no frame")?;
             let Nowcast { motion, fields, timings } = nowcast;
-            let fields = fixed_times::settle(newest, &motion, fields, step_min, inflow)?;
+            let settling = Settling::new(newest.valid_time, &motion, step_min, inflow)?;
+            let fields = settling.settle_all(newest, fields)?;
             let (issue_time, method) = (newest.valid_time, method.to_owned());
             let run = NowcastRun { source, issue_time, method, model_version, based_on, motion, fields };
-            let bytes = raincell_frame::encode_run(&run)?;
+            let bytes = raincell_frame::encode_run_of(&run, further)?;
             let hash = raincell_frame::content_hash(&bytes);
             Ok(Made { bytes: bytes.into(), hash, method: run.method, fallback, timings })
         })
         .await?
+    }
+
+    /// Probabilities and percentiles; or why there are none in time.
+    async fn ensemble_in_time(
+        &self,
+        source: &str,
+        past: &Arc<Vec<RainField>>,
+        leads: LeadTimes,
+        began: Instant,
+        calibrations: Arc<Calibrations>,
+    ) -> Result<Vec<EncodedProduct>, String> {
+        let left = self.budget.saturating_sub(began.elapsed());
+        let given_up = Arc::new(AtomicBool::new(false));
+        let task = ensemble::Task {
+            source: source.to_owned(),
+            past: Arc::clone(past),
+            leads,
+            inflow: self.inflow,
+            step_min: self.step_min,
+            calibrations,
+            given_up: Arc::clone(&given_up),
+        };
+        let work = spawn_blocking(move || task.products());
+        match tokio::time::timeout(left, work).await {
+            Ok(Ok(Ok(products))) => Ok(products),
+            Ok(Ok(Err(error))) => Err(format!("the ensemble failed: {error:#}")),
+            Ok(Err(error)) => Err(format!("the ensemble failed: {error}")),
+            Err(_) => {
+                // It ends with the lead time that it is at.
+                given_up.store(true, Ordering::Relaxed);
+                Err(format!("the ensemble was not done within {} s", self.budget.as_secs_f64()))
+            }
+        }
     }
 
     /// What the wanted method makes; or why it has not made anything in its time.

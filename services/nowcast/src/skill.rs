@@ -1,7 +1,7 @@
 //! The scores of the last 24 hours as metrics.
 
 use raincell_api_types::verification::PooledSums;
-use raincell_verification::{Pool, Scores};
+use raincell_verification::{Pool, ProbabilityPool, Scores, THRESHOLDS_MM_H, probability_name};
 
 /// Lead times whose scores are told, minutes: every quarter of an hour and the first step.
 fn told(lead_min: u16) -> bool {
@@ -12,7 +12,11 @@ fn told(lead_min: u16) -> bool {
 pub fn publish(source: &str, pools: &[PooledSums]) {
     for pool in pools.iter().filter(|pool| told(pool.lead_min)) {
         let scores = Pool::from_sums(&pool.sums, pool.nowcasts as usize).scores();
-        for (score, value) in named(&scores) {
+        let probabilities = THRESHOLDS_MM_H.into_iter().enumerate().filter_map(|(index, threshold)| {
+            let sums = pool.sums.get(&probability_name(index))?;
+            Some((format!("brier{threshold}"), ProbabilityPool::from_sums(sums).brier()?))
+        });
+        for (score, value) in named(&scores).into_iter().chain(probabilities) {
             let labels = [
                 ("source", source.to_owned()),
                 ("method", pool.method.clone()),

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::verification::ScoredNowcast;
 use raincell_frame::{ProductEntry, decode};
 use raincell_model::RainField;
-use raincell_verification::Pool;
+use raincell_verification::{Pool, ProbabilityPool, THRESHOLDS_MM_H, probability_name};
 
 use crate::fixed_times;
 use crate::remembered::{HeldRun, Remembered};
@@ -60,8 +60,42 @@ fn score_run(run: &HeldRun, observed: &RainField, step_min: u32) -> anyhow::Resu
         let motion = header.decode_motion(&run.bytes)?;
         pool.add(&fixed_times::at_time(&field, &motion, observed.valid_time)?, &observed.rate_mm_h)?;
     }
+    let mut sums = pool.to_sums();
+    for (index, threshold) in THRESHOLDS_MM_H.into_iter().enumerate() {
+        for name in [probability_name(index), raw_name(&probability_name(index))] {
+            if let Some(probabilities) = score_probability(run, &name, product.valid_time, observed, threshold)? {
+                sums.insert(name, probabilities.to_sums());
+            }
+        }
+    }
     let (method, issue_time) = (header.method.clone(), header.issue_time);
-    Ok(Some(ScoredNowcast { method, issue_time, lead_min, sums: pool.to_sums() }))
+    Ok(Some(ScoredNowcast { method, issue_time, lead_min, sums }))
+}
+
+/// The name of the probabilities as the ensemble gives them, before they are put right.
+pub fn raw_name(name: &str) -> String {
+    name.replacen("probability-", "probability-raw-", 1)
+}
+
+/// The scores of a probability product of the same time, where the run has one.
+fn score_probability(
+    run: &HeldRun,
+    name: &str,
+    valid_time: Timestamp,
+    observed: &RainField,
+    threshold_mm_h: f32,
+) -> anyhow::Result<Option<ProbabilityPool>> {
+    let Some(product) = run.header.products_named(name).find(|p| p.valid_time == valid_time) else { return Ok(None) };
+    let field = decode(product.frame_bytes(&run.bytes))?.field;
+    let mut pool = ProbabilityPool::default();
+    if valid_time.duration_since(observed.valid_time).abs() <= SAME_TIME {
+        pool.add(&field.rate_mm_h, &observed.rate_mm_h, threshold_mm_h)?;
+    } else {
+        let motion = run.header.decode_motion(&run.bytes)?;
+        let moved = fixed_times::at_time(&field, &motion, observed.valid_time)?;
+        pool.add(&moved, &observed.rate_mm_h, threshold_mm_h)?;
+    }
+    Ok(Some(pool))
 }
 
 fn score_persistence(

@@ -32,7 +32,9 @@ pub use encode::{encode, encode_quantised};
 pub use error::{DecodeError, EncodeError};
 pub use header::{FrameHeader, SegmentInfo};
 pub use quantise::Quantisation;
-pub use run::{ProductEntry, RunHeader, decode_run, decode_run_header, encode_run, encode_run_with};
+pub use run::{
+    EncodedProduct, ProductEntry, RunHeader, decode_run, decode_run_header, encode_run, encode_run_of, encode_run_with,
+};
 
 /// Media type of a sparse frame.
 pub const MEDIA_TYPE: &str = "application/vnd.raincell.frame";

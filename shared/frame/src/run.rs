@@ -95,14 +95,24 @@ pub fn encode_run(run: &NowcastRun) -> Result<Vec<u8>, EncodeError> {
 /// # Errors
 /// As [`encode_run`].
 pub fn encode_run_with(run: &NowcastRun, further: &[Frame]) -> Result<Vec<u8>, EncodeError> {
+    encode_run_of(run, further.iter().map(EncodedProduct::of).collect::<Result<_, _>>()?)
+}
+
+/// Encodes a run together with further products of it that are encoded already: a large run need not hold all of its
+/// fields at once.
+///
+/// # Errors
+/// As [`encode_run`].
+pub fn encode_run_of(run: &NowcastRun, further: Vec<EncodedProduct>) -> Result<Vec<u8>, EncodeError> {
     let grid = &run.motion.grid;
     let mut products = Vec::with_capacity(run.fields.len() + further.len());
     for field in &run.fields {
         let frame = Frame { source: run.source.clone(), product: RATE.to_owned(), field: field.clone() };
-        products.push(encode_product(&frame, grid)?);
+        products.push(EncodedProduct::of(&frame)?);
     }
-    for frame in further {
-        products.push(encode_product(frame, grid)?);
+    products.extend(further);
+    if let Some(other) = products.iter().find(|product| *product.grid != **grid) {
+        return Err(EncodeError::GridMismatch { what: format!("product {} of {}", other.name, other.valid_time) });
     }
     if u16::try_from(products.len()).is_err() {
         return Err(EncodeError::TooManyProducts { found: products.len(), most: usize::from(u16::MAX) });
@@ -138,18 +148,24 @@ pub fn encode_run_with(run: &NowcastRun, further: &[Frame]) -> Result<Vec<u8>, E
     Ok(bytes)
 }
 
-struct EncodedProduct {
+/// A product of a run as bytes.
+#[derive(Clone, Debug)]
+pub struct EncodedProduct {
     name: String,
     valid_time: Timestamp,
+    grid: Arc<Grid>,
     bytes: Vec<u8>,
 }
 
-fn encode_product(frame: &Frame, grid: &Grid) -> Result<EncodedProduct, EncodeError> {
-    let (name, valid_time) = (frame.product.clone(), frame.field.valid_time);
-    if *frame.field.grid != *grid {
-        return Err(EncodeError::GridMismatch { what: format!("product {name} of {valid_time}") });
+impl EncodedProduct {
+    /// Encodes a frame, to be a product under its name.
+    ///
+    /// # Errors
+    /// As [`encode`].
+    pub fn of(frame: &Frame) -> Result<Self, EncodeError> {
+        let (name, valid_time, grid) = (frame.product.clone(), frame.field.valid_time, Arc::clone(&frame.field.grid));
+        Ok(Self { bytes: encode(frame)?, name, valid_time, grid })
     }
-    Ok(EncodedProduct { bytes: encode(frame)?, name, valid_time })
 }
 
 /// Decodes a run: motion and the products named `rate`. Products of other names are left alone; see
