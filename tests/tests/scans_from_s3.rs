@@ -73,12 +73,24 @@ async fn until_forecasts(data: &Path, cloud: &Cloud, api: &str) {
     eventually("the queue is empty", async || (cloud.messages(&cloud.name).await == 0).then_some(())).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_process_on_sqlite() {
+/// A database in the folder that the processes run in.
+const SQLITE: &str = "database = 'r.sqlite'\n";
+
+/// A table of a test's own on a DynamoDB-compatible server, made at the start of the store.
+fn dynamodb(test: &str) -> Option<String> {
+    let Ok(endpoint) = std::env::var("RAINCELL_TEST_DYNOXIDE") else {
+        println!("skipped: no RAINCELL_TEST_DYNOXIDE");
+        return None;
+    };
+    let table = format!("{test}-{}", std::process::id());
+    Some(format!("backend = 'dynamodb'\nendpoint = '{endpoint}'\ntable = '{table}'\n"))
+}
+
+async fn one_process(test: &str, store: &str) {
     let Some(data) = test_data() else { return };
-    let Some(cloud) = Cloud::named("one-process").await else { return };
+    let Some(cloud) = Cloud::named(test).await else { return };
     let folder = tempfile::tempdir().unwrap();
-    let config = format!("[store]\ndatabase = 'r.sqlite'\n[api]\nbind = '127.0.0.1:0'\n{}", source(&cloud));
+    let config = format!("[store]\n{store}[api]\nbind = '127.0.0.1:0'\n{}", source(&cloud));
     std::fs::write(folder.path().join("raincell.toml"), config).unwrap();
     let arguments = ["up", "--config", "raincell.toml"];
     let mut up = Running::start_with("raincell", &arguments, &CREDENTIALS, folder.path()).unwrap();
@@ -86,18 +98,17 @@ async fn one_process_on_sqlite() {
     up.terminate().unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn five_processes_on_sqlite() {
+async fn five_processes(test: &str, store: &str) {
     let Some(data) = test_data() else { return };
-    let Some(cloud) = Cloud::named("five-processes").await else { return };
+    let Some(cloud) = Cloud::named(test).await else { return };
     let folder = tempfile::tempdir().unwrap();
     let ports: BTreeMap<&str, u16> = SERVICES.iter().map(|service| (*service, free_port().unwrap())).collect();
-    let store = ports["store"];
-    let mut config = format!("[store]\nbind = '127.0.0.1:{store}'\ntoken = 'end-to-end'\ndatabase = 'r.sqlite'\n");
+    let port = ports["store"];
+    let mut config = format!("[store]\nbind = '127.0.0.1:{port}'\ntoken = 'end-to-end'\n{store}");
     for service in &SERVICES[1..] {
         writeln!(
             config,
-            "[{service}]\nbind = '127.0.0.1:{}'\nstore_url = 'http://127.0.0.1:{store}'\nstore_token = 'end-to-end'",
+            "[{service}]\nbind = '127.0.0.1:{}'\nstore_url = 'http://127.0.0.1:{port}'\nstore_token = 'end-to-end'",
             ports[service]
         )
         .unwrap();
@@ -114,5 +125,29 @@ async fn five_processes_on_sqlite() {
     until_forecasts(&data, &cloud, &format!("http://127.0.0.1:{}", ports["api"])).await;
     for service in running.iter_mut().rev() {
         service.terminate().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_on_sqlite() {
+    one_process("one-process", SQLITE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_processes_on_sqlite() {
+    five_processes("five-processes", SQLITE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_on_dynamodb() {
+    if let Some(store) = dynamodb("one-on-dynamodb") {
+        one_process("one-on-dynamodb", &store).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_processes_on_dynamodb() {
+    if let Some(store) = dynamodb("five-on-dynamodb") {
+        five_processes("five-on-dynamodb", &store).await;
     }
 }
