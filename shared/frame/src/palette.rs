@@ -31,7 +31,8 @@ impl Palette {
     pub fn rank(&self, blocks: &mut [Ranks]) {
         let mut ranks = [0; 256];
         ranks[usize::from(NODATA)] = NODATA;
-        for (rank, code) in (1..).zip(&self.0) {
+        // Bounded: the open range would count past the last rank when every code occurs.
+        for (rank, code) in (1..=u8::MAX).zip(&self.0) {
             ranks[usize::from(*code)] = rank;
         }
         for cell in blocks.iter_mut().flatten() {
@@ -84,5 +85,17 @@ mod tests {
         assert_eq!((read.wet(), &read.0), (2, &vec![9, 254]));
         read.rank(std::slice::from_mut(&mut block));
         assert_eq!(block[..5], [NODATA, 1, 2, 1, DRY]);
+    }
+
+    #[test]
+    fn every_code_may_occur() {
+        let mut blocks = [[DRY; BLOCK_CELLS]; 1];
+        for (cell, code) in blocks[0].iter_mut().zip(DRY + 1..NODATA) {
+            *cell = code;
+        }
+        let palette = Palette::of(&blocks);
+        assert_eq!(palette.wet(), 254);
+        palette.rank(&mut blocks);
+        assert_eq!(blocks[0][253], 254);
     }
 }
