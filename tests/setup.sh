@@ -65,6 +65,19 @@ need_cloud_servers() {
     export RAINCELL_TEST_CLOUD="$venv/bin"
 }
 
+# Reads CloudFormation templates against the schemas that come with it, without a network.
+need_cfn_lint() {
+    local venv="$RAINCELL_CACHE/cfn-lint" wanted="cfn-lint==1.42.0"
+    CFN_LINT="$venv/bin/cfn-lint"
+    [ "$(cat "$venv/installed" 2>/dev/null)" = "$wanted" ] && return
+    command -v python3 >/dev/null || need_debian python3
+    python3 -c 'import ensurepip' 2>/dev/null || need_debian python3-venv
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "$wanted"
+    echo "$wanted" > "$venv/installed"
+}
+
 need_cargo_deny() {
     CARGO_DENY=$(command -v cargo-deny || echo "$RAINCELL_CACHE/tools/bin/cargo-deny")
     [ -x "$CARGO_DENY" ] && return
