@@ -4,14 +4,15 @@ use ndarray::Array2;
 use raincell_model::{MotionField, RainField};
 use rayon::prelude::*;
 
+use crate::gather::{Band, Pair};
 use crate::lattice::{NodeField, Normal, along, solve};
-use crate::pyramid::{Image, Pyramid};
+use crate::pyramid::Pyramid;
 use crate::sequence::{Past, in_order};
 use crate::translation::best_shift;
 use crate::{MotionError, MotionEstimator};
 
 /// Grid cells between nodes of the motion lattice.
-const NODE_CELLS: usize = 16;
+pub(crate) const NODE_CELLS: usize = 16;
 /// Coarsest pyramid level used, as an index: cells of 2^(index + 1) grid cells.
 const COARSEST: usize = 3;
 /// Level of the first guess: cells of 8 grid cells.
@@ -46,13 +47,6 @@ impl Default for FlowSettings {
 #[derive(Clone, Debug, Default)]
 pub struct PyramidFlow {
     settings: FlowSettings,
-}
-
-/// Two pyramids and the minutes between them.
-struct Pair<'a> {
-    earlier: &'a Pyramid,
-    later: &'a Pyramid,
-    minutes: f32,
 }
 
 impl PyramidFlow {
@@ -95,14 +89,7 @@ impl PyramidFlow {
     fn refine(&self, pairs: &[Pair<'_>], level: usize, nodes: &NodeField, fastest: f32) -> NodeField {
         let rows: Vec<Vec<Normal>> = (0..nodes.rows)
             .into_par_iter()
-            .map(|row| {
-                let mut band = Band::default();
-                let mut normals = vec![Normal::default(); nodes.columns];
-                for pair in pairs {
-                    band.gather(pair, level, nodes, row, self.settings.outlier_db, &mut normals);
-                }
-                normals
-            })
+            .map_init(Band::default, |band, row| band.gather(pairs, level, nodes, row, self.settings.outlier_db))
             .collect();
         let mut normals: Vec<Normal> = rows.into_iter().flatten().collect();
         let (mut total, mut with_rain) = (0.0_f32, 0.0_f32);
@@ -155,95 +142,6 @@ impl MotionEstimator for PyramidFlow {
         }
         let (u, v) = dense(&nodes, height, width);
         Ok(MotionField { grid, u, v })
-    }
-}
-
-/// Buffers for one row of nodes, reused over the pairs: means and differences of the two warped fields.
-#[derive(Default)]
-struct Band {
-    line: Vec<[f32; 2]>,
-    mean: Vec<f32>,
-    difference: Vec<f32>,
-}
-
-impl Band {
-    /// Adds the normal equations of one pair to the nodes of one row.
-    fn gather(
-        &mut self,
-        pair: &Pair<'_>,
-        level: usize,
-        nodes: &NodeField,
-        node_row: usize,
-        outlier_db: f32,
-        out: &mut [Normal],
-    ) {
-        let (earlier, later) = (&pair.earlier.levels[level], &pair.later.levels[level]);
-        let cell = 2_usize << level;
-        let side = NODE_CELLS / cell;
-        let (rows, columns) = (earlier.rows, earlier.columns);
-        let first = node_row * side;
-        let last = (first + side).min(rows);
-        // One row of pixels more on both sides, for the vertical gradient.
-        let (from, to) = (first.saturating_sub(1), (last + 1).min(rows));
-        self.warp(earlier, later, nodes, from..to, cell, pair.minutes);
-        let per_pixel = pair.minutes / cell as f32;
-        let tolerance = 1.0 / (outlier_db * outlier_db);
-        for row in first.max(1)..last.min(rows - 1) {
-            let here = (row - from) * columns;
-            let node_row_at = (row as f32 + 0.5) / side as f32 - 0.5;
-            nodes.line(node_row_at, &mut self.line);
-            let (above, below) = (&self.mean[here - columns..here], &self.mean[here + columns..here + 2 * columns]);
-            let (centre, difference) = (&self.mean[here..here + columns], &self.difference[here..here + columns]);
-            for column in 1..columns - 1 {
-                let gx = 0.5 * (centre[column + 1] - centre[column - 1]) * per_pixel;
-                let gy = 0.5 * (below[column] - above[column]) * per_pixel;
-                let square = gx * gx + gy * gy;
-                let d = difference[column];
-                // NaN anywhere fails this, so that unknown pixels and their neighbours do not vote.
-                if !(square > 1e-8 && d.is_finite()) {
-                    continue;
-                }
-                let weight = 1.0 / (1.0 + d * d * tolerance);
-                let at = along(&self.line, (column as f32 + 0.5) / side as f32 - 0.5);
-                // d + g·(w − w₀) = 0  ⇒  g·w = g·w₀ − d
-                let target = gx * at[0] + gy * at[1] - d;
-                let n = &mut out[column / side];
-                n.uu += weight * gx * gx;
-                n.uv += weight * gx * gy;
-                n.vv += weight * gy * gy;
-                n.bu += weight * gx * target;
-                n.bv += weight * gy * target;
-            }
-        }
-    }
-
-    /// Brings both fields to the middle of their time along `nodes`, for the given rows of the level.
-    fn warp(
-        &mut self,
-        earlier: &Image,
-        later: &Image,
-        nodes: &NodeField,
-        rows: std::ops::Range<usize>,
-        cell: usize,
-        minutes: f32,
-    ) {
-        let columns = earlier.columns;
-        self.mean.resize(rows.len() * columns, 0.0);
-        self.difference.resize(rows.len() * columns, 0.0);
-        let half = 0.5 * minutes / cell as f32;
-        let to_node = cell as f32 / NODE_CELLS as f32;
-        for (i, row) in rows.enumerate() {
-            nodes.line((row as f32 + 0.5) * to_node - 0.5, &mut self.line);
-            let (mean, difference) =
-                (&mut self.mean[i * columns..][..columns], &mut self.difference[i * columns..][..columns]);
-            for column in 0..columns {
-                let [u, v] = along(&self.line, (column as f32 + 0.5) * to_node - 0.5);
-                let a = earlier.sample(row as f32 - half * v, column as f32 - half * u);
-                let b = later.sample(row as f32 + half * v, column as f32 + half * u);
-                mean[column] = 0.5 * (a + b);
-                difference[column] = b - a;
-            }
-        }
     }
 }
 

@@ -101,8 +101,18 @@ pub(crate) fn solve(normals: &[Normal], start: &NodeField, smoothness: f32) -> N
             }
         }
     }
+    let nodes: Vec<Inverse> = (0..rows * columns)
+        .map(|here| {
+            let (r, c) = (here / columns, here % columns);
+            let neighbours = [r > 0, r + 1 < rows, c > 0, c + 1 < columns].map(|n| f32::from(u8::from(n)));
+            Inverse::of(&normals[here], smoothness, neighbours.iter().sum())
+        })
+        .collect();
     for _ in 0..SWEEPS {
-        sweep(normals, &mut field, smoothness);
+        // Nodes of one colour of a chessboard hang on those of the other alone: no one waits for the one before.
+        for colour in 0..2 {
+            sweep(&nodes, &mut field, colour);
+        }
     }
     field
 }
@@ -127,40 +137,52 @@ fn coarsened(normals: &[Normal], start: &NodeField) -> (Vec<Normal>, NodeField) 
     (coarse, NodeField { rows, columns, motion })
 }
 
-/// One Gauss–Seidel sweep with over-relaxation, each node solved for both components at once.
-fn sweep(normals: &[Normal], field: &mut NodeField, smoothness: f32) {
+/// What the solution of a node is made of: `start + inverse · (sum of its neighbours' motion)`.
+#[derive(Clone, Copy)]
+struct Inverse {
+    start: [f32; 2],
+    matrix: [f32; 3],
+    /// Over-relaxation; 0 where the equations do not settle the motion.
+    omega: f32,
+}
+
+impl Inverse {
+    fn of(n: &Normal, smoothness: f32, neighbours: f32) -> Self {
+        let (a, b, d) = (n.uu + smoothness * neighbours, n.uv, n.vv + smoothness * neighbours);
+        let determinant = a * d - b * b;
+        if determinant <= f32::MIN_POSITIVE {
+            return Self { start: [0.0; 2], matrix: [0.0; 3], omega: 0.0 };
+        }
+        let start = [(d * n.bu - b * n.bv) / determinant, (a * n.bv - b * n.bu) / determinant];
+        let matrix = [d, -b, a].map(|m| m * smoothness / determinant);
+        Self { start, matrix, omega: OMEGA }
+    }
+}
+
+/// Half a Gauss–Seidel sweep with over-relaxation, each node solved for both components at once.
+fn sweep(nodes: &[Inverse], field: &mut NodeField, colour: usize) {
     let (rows, columns) = (field.rows, field.columns);
     for r in 0..rows {
-        for c in 0..columns {
-            let here = r * columns + c;
-            let (mut weight, mut sum) = (0.0_f32, [0.0_f32; 2]);
-            let mut take = |m: [f32; 2]| {
-                weight += smoothness;
-                sum[0] += smoothness * m[0];
-                sum[1] += smoothness * m[1];
-            };
-            if r > 0 {
-                take(field.motion[here - columns]);
+        let (before, rest) = field.motion.split_at_mut(r * columns);
+        let (line, after) = rest.split_at_mut(columns);
+        let above = before.len().checked_sub(columns).map(|at| &before[at..]);
+        let below = after.get(..columns);
+        for c in ((r + colour) % 2..columns).step_by(2) {
+            let mut sum = [0.0_f32; 2];
+            let mut take = |m: [f32; 2]| sum = [sum[0] + m[0], sum[1] + m[1]];
+            if let Some(line) = above {
+                take(line[c]);
             }
-            if r + 1 < rows {
-                take(field.motion[here + columns]);
+            if let Some(line) = below {
+                take(line[c]);
             }
-            if c > 0 {
-                take(field.motion[here - 1]);
+            for neighbour in [line.get(c.wrapping_sub(1)), line.get(c + 1)].into_iter().flatten() {
+                take(*neighbour);
             }
-            if c + 1 < columns {
-                take(field.motion[here + 1]);
-            }
-            let n = &normals[here];
-            let (a, b, d) = (n.uu + weight, n.uv, n.vv + weight);
-            let determinant = a * d - b * b;
-            if determinant <= f32::MIN_POSITIVE {
-                continue;
-            }
-            let (p, q) = (n.bu + sum[0], n.bv + sum[1]);
-            let solved = [(d * p - b * q) / determinant, (a * q - b * p) / determinant];
-            let old = field.motion[here];
-            field.motion[here] = [old[0] + OMEGA * (solved[0] - old[0]), old[1] + OMEGA * (solved[1] - old[1])];
+            let (node, old) = (&nodes[r * columns + c], line[c]);
+            let [p, q, s] = node.matrix;
+            let solved = [node.start[0] + p * sum[0] + q * sum[1], node.start[1] + q * sum[0] + s * sum[1]];
+            line[c] = [0, 1].map(|k| old[k] + node.omega * (solved[k] - old[k]));
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod estimator;
 mod flow;
+mod gather;
 mod lattice;
 mod pyramid;
 mod sequence;
