@@ -11,7 +11,7 @@ use raincell_api_types::frames::{FrameInfo, NowcastInfo};
 use raincell_api_types::health::Condition;
 use raincell_service_runtime::{Health, Runtime};
 use raincell_store_client::{ClientError, FrameQuery, RetryPolicy, StoreClient, StreamItem};
-
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::App;
@@ -55,6 +55,8 @@ pub struct Feed {
     poll_every: Duration,
     /// Sequence of the last event of the store that was passed on.
     sequence: u64,
+    /// True once the store has been asked for everything and has answered.
+    filled: watch::Sender<bool>,
 }
 
 impl Feed {
@@ -63,7 +65,20 @@ impl Feed {
         let poll_every = Duration::from_secs(app.config().poll_seconds);
         health.set("store", Condition::Degraded, "not asked yet");
         health.set("data", Condition::Degraded, "nothing loaded yet");
-        Self { app, store: store.with_policy(CALLS), health, runtime, poll_every, sequence: 0 }
+        Self {
+            app,
+            store: store.with_policy(CALLS),
+            health,
+            runtime,
+            poll_every,
+            sequence: 0,
+            filled: watch::Sender::new(false),
+        }
+    }
+
+    /// Becomes true when the memory holds what the store had at the start.
+    pub fn filled(&self) -> watch::Receiver<bool> {
+        self.filled.subscribe()
     }
 
     /// Runs until the shutdown of its runtime.
@@ -92,6 +107,7 @@ impl Feed {
                 },
                 () = sleep_until(next_poll) => {
                     let loaded = self.poll().await;
+                    self.filled.send_if_modified(|filled| loaded && !std::mem::replace(filled, loaded));
                     next_poll = Instant::now() + if loaded { clock.wall(self.poll_every) } else { FIRST_LOAD_PAUSE };
                 }
             }

@@ -20,11 +20,17 @@ pub mod skill;
 pub mod tile_cache;
 pub mod timeline;
 
+use std::time::Duration;
+
 use raincell_service_runtime::{Health, Runtime, http as server};
 use raincell_store_client::StoreClient;
 use tokio::net::TcpListener;
 
 pub use config::Config;
+
+/// How long requests wait at the start until the memory is filled. Without the store they are then answered for what they
+/// are.
+const FILLING: Duration = Duration::from_secs(3);
 
 /// Serves until the shutdown of the runtime.
 ///
@@ -40,8 +46,13 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     if let Some(limit) = limit.clone() {
         tokio::spawn(limit.forget_idle(runtime.shutdown.clone()));
     }
-    let feed = tokio::spawn(feed::Feed::new(app.clone(), &store, health.clone(), runtime.clone()).run());
+    let feed = feed::Feed::new(app.clone(), &store, health.clone(), runtime.clone());
+    let mut filled = feed.filled();
+    let feed = tokio::spawn(feed.run());
     let router = routes::router(&app, &health, limit, runtime.shutdown.clone());
+    // Who was served before a restart does not get "no frame has come yet" after it.
+    let _ =
+        tokio::time::timeout(FILLING, runtime.shutdown.run_until_cancelled(filled.wait_for(|filled| *filled))).await;
     server::serve("api", listener, router, runtime.shutdown).await?;
     feed.await?;
     Ok(())

@@ -5,13 +5,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use listenfd::ListenFd;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// How long open requests may take to finish once the service is told to stop.
+use crate::door::{Door, Guests, Peer};
+
+/// How long clients have to leave by themselves, told so with each answer, before idle connections are closed.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// How often it is looked whether they have.
+const FAREWELL_LOOK: Duration = Duration::from_millis(10);
+/// How long open requests may take to finish after that.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Listens on an address (`127.0.0.1:0` for any free port).
@@ -22,8 +30,24 @@ pub async fn bind(address: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
-/// Serves until `shutdown`, then lets open requests finish for a bounded time. Handlers can ask for the address of the
-/// client with `axum::extract::ConnectInfo<SocketAddr>`.
+/// The socket that the process has been started with (socket activation: `LISTEN_FDS`, `LISTEN_PID`), else one that is
+/// bound to the address. Connections to the former wait in its queue while the service is restarted.
+///
+/// # Errors
+/// When what was handed over is no TCP socket that listens, or the address cannot be bound.
+pub async fn inherited_or_bound(address: &str) -> anyhow::Result<TcpListener> {
+    let inherited = ListenFd::from_env().take_tcp_listener(0).context("the first socket handed over (LISTEN_FDS)")?;
+    let Some(listener) = inherited else { return bind(address).await };
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    tracing::info!(address = %listener.local_addr()?, "listening on the socket handed over, not on `bind`");
+    Ok(listener)
+}
+
+/// Serves until `shutdown`, then no request is lost that somebody has sent: the door is closed to new connections, those
+/// that are open are told with their next answer that it is the last one, idle ones are closed after a moment, and
+/// requests in hand finish within a bounded time. Handlers can ask for the address of the client with
+/// `axum::extract::ConnectInfo<SocketAddr>`.
 ///
 /// # Errors
 /// When the server itself fails.
@@ -33,11 +57,15 @@ pub async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let router = router.layer(middleware::from_fn_with_state(service, measure));
-    let draining = shutdown.clone();
-    let service_factory = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service_factory)
-        .with_graceful_shutdown(async move { draining.cancelled().await })
+    let desk = Desk { service, shutdown: shutdown.clone() };
+    let router = router.layer(middleware::from_fn_with_state(desk, attend));
+    let (door, guests) = Door::new(listener, shutdown.clone())?;
+    let closing = shutdown.clone();
+    let server = axum::serve(door, router.into_make_service_with_connect_info::<Peer>())
+        .with_graceful_shutdown(async move {
+            closing.cancelled().await;
+            let _ = tokio::time::timeout(FAREWELL, farewell(guests)).await;
+        })
         .into_future();
     tokio::pin!(server);
     tokio::select! {
@@ -45,23 +73,44 @@ pub async fn serve(
         () = shutdown.cancelled() => {}
     }
     // Event streams never end by themselves; what is open after the drain is cut.
-    let drained = tokio::time::timeout(DRAIN, server).await;
+    let drained = tokio::time::timeout(FAREWELL + DRAIN, server).await;
     if drained.is_err() {
         tracing::debug!(service, "connections still open after the drain were cut");
     }
     Ok(drained.unwrap_or(Ok(()))?)
 }
 
-async fn measure(State(service): State<&'static str>, request: Request, next: Next) -> Response {
+/// Until nobody is connected any more.
+async fn farewell(guests: Guests) {
+    while guests.number() > 0 {
+        tokio::time::sleep(FAREWELL_LOOK).await;
+    }
+}
+
+/// What every request passes.
+#[derive(Clone)]
+struct Desk {
+    service: &'static str,
+    shutdown: CancellationToken,
+}
+
+async fn attend(State(desk): State<Desk>, mut request: Request, next: Next) -> Response {
+    if let Some(ConnectInfo(peer)) = request.extensions_mut().remove::<ConnectInfo<Peer>>() {
+        request.extensions_mut().insert(ConnectInfo::<SocketAddr>(peer.address));
+    }
+    let service = desk.service;
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let method = request.method().to_string();
     let began = Instant::now();
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     let status = response.status().as_u16().to_string();
     metrics::counter!("raincell_http_requests_total",
         "service" => service, "route" => route.clone(), "method" => method, "status" => status)
     .increment(1);
     metrics::histogram!("raincell_http_request_seconds", "service" => service, "route" => route)
         .record(began.elapsed().as_secs_f64());
+    if desk.shutdown.is_cancelled() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }

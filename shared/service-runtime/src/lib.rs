@@ -1,5 +1,5 @@
 //! What every Raincell service stands on: layered configuration, an injected clock, tracing, metrics, health answers,
-//! problem JSON, bearer auth, and an HTTP server that drains before it stops.
+//! problem JSON, bearer auth, an HTTP server that drains before it stops, and what systemd is told of all that.
 //!
 //! A service is a library with `run(config, listener, runtime)`; its `main.rs` hands that to [`service_main`].
 //! `raincell up` and `raincell demo` call the same `run` functions in one process.
@@ -7,10 +7,12 @@
 pub mod auth;
 pub mod clock;
 pub mod config;
+mod door;
 pub mod health;
 pub mod http;
 pub mod problem;
 pub mod service;
+pub mod supervisor;
 pub mod telemetry;
 
 pub use clock::{Clock, FastClock, SharedClock, SystemClock};

@@ -9,7 +9,7 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Runtime, ServiceConfig, config, http, telemetry};
+use crate::{Runtime, ServiceConfig, config, http, supervisor, telemetry};
 
 /// How long a service may take to finish what it has in hand.
 pub const DRAIN: Duration = Duration::from_secs(15);
@@ -82,12 +82,14 @@ where
     R: Future<Output = anyhow::Result<()>>,
 {
     telemetry::prometheus();
-    let listener = http::bind(config.bind()).await?;
+    let listener = http::inherited_or_bound(config.bind()).await?;
+    let address = listener.local_addr()?;
     // On standard output, so that whoever started it with port 0 can read the port.
-    let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
+    let _ = writeln!(std::io::stdout(), "listening on http://{address}");
     let runtime = Runtime::system();
     let shutdown = runtime.shutdown.clone();
     cancel_on_signal(shutdown.clone());
+    tokio::spawn(supervisor::keep_told(address, shutdown.clone()));
     drain_within(DRAIN, shutdown, run(config, listener, runtime)).await
 }
 

@@ -8,6 +8,7 @@ mod documents;
 mod points;
 mod products;
 mod resilience;
+mod restart;
 mod scene;
 mod skill;
 mod tiles;

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub const SOURCE: &str = "test";
-const TOKEN: &str = "a-token-for-tests";
+pub const TOKEN: &str = "a-token-for-tests";
 /// Rate within the band, mm/h.
 pub const BAND_MM_H: f32 = 4.0;
 /// Columns of the band at the newest observation.
