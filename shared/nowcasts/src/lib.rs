@@ -14,7 +14,7 @@ mod exceedance;
 mod extrapolation;
 pub mod fitting;
 mod levels;
-mod matching;
+pub mod matching;
 mod method;
 mod persistence;
 mod placing;

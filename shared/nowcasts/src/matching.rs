@@ -7,7 +7,7 @@ use ndarray::Array2;
 /// The cells of `model` whose value is among the heaviest `kept_share` of its wet ones keep that value. All other rain of
 /// `model` is dealt out by rank: the highest value to the cell where `field` is highest, and so on down, so that as many
 /// cells are wet as in `model`. NaN where `field` or `model` is.
-pub(crate) fn matched(field: &Array2<f32>, model: &Array2<f32>, kept_share: f32) -> Array2<f32> {
+pub fn matched(field: &Array2<f32>, model: &Array2<f32>, kept_share: f32) -> Array2<f32> {
     let mut rain: Vec<f32> =
         model.iter().zip(field).filter(|(m, f)| **m > 0.0 && !f.is_nan()).map(|(m, _)| *m).collect();
     rain.sort_unstable_by(|a, b| b.total_cmp(a));
