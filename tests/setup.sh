@@ -50,7 +50,7 @@ need_python_venv() {
     export RAINCELL_TEST_PYTHON="$venv/bin/python"
 }
 
-# What our nowcasts, files and scores are held against: pysteps, the CF checkers, GDAL; and ncdump.
+# What our nowcasts, files and scores are held against: pysteps, the CF checker, GDAL; and ncdump.
 need_peer_venv() {
     local venv="$RAINCELL_CACHE/peers" wanted
     wanted=$(cksum shared/nowcasts/tests/python/requirements.txt)
