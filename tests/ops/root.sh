@@ -1,0 +1,51 @@
+# A Debian 12 root that boots, kept in $RAINCELL_CACHE: what a fresh cloud image is, with the packages of the playbook
+# downloaded but not installed, so that a test installs them without the network. Sourced.
+
+# Where Debian comes from on this machine; a sources.list on standard output.
+debian_sources() {
+    # shellcheck disable=SC2016 # apt's own words
+    apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI) $(COMPONENT)' 'Created-By: Packages' |
+        sort -u | awk '$1 == "Debian" && $2 ~ /^bookworm(-updates|-security)?$/ { print "deb", $3, $2, $4 }'
+}
+
+# What the roles install, read from their defaults.
+role_packages() {
+    "$OPS_VENV/bin/python" - ansible/roles/*/defaults/main.yml <<'PYTHON'
+import sys, yaml
+for path in sys.argv[1:]:
+    for name, value in (yaml.safe_load(open(path)) or {}).items():
+        if name.endswith("_packages"):
+            print("\n".join(value))
+PYTHON
+}
+
+# Makes $BASE_ROOT where it is missing or older than a week.
+need_base_root() {
+    local wanted packages sources
+    packages=$(role_packages | sort -u | tr '\n' ' ')
+    sources=$(debian_sources)
+    wanted=$(printf '%s\n' "$packages" "$sources" "$(cat tests/ops/root.sh)" "$(date +%G-%V)" | cksum | tr -d ' ')
+    BASE_ROOT="$RAINCELL_CACHE/ops/root-$wanted"
+    [ -d "$BASE_ROOT" ] && return
+    echo "making a Debian root" >&2
+    mkdir -p "$RAINCELL_CACHE/ops"
+    rm -rf "$RAINCELL_CACHE"/ops/root-*
+    local list="$RAINCELL_CACHE/ops/sources.list"
+    printf '%s\n' "$sources" >"$list"
+    # minbase and what a cloud image has besides: systemd, ssh, sudo, Python, a kernel for a real VM.
+    # shellcheck disable=SC2016 # the hooks are for mmdebstrap's shell
+    mmdebstrap --quiet --variant=minbase --skip=cleanup/apt \
+        --include=systemd,systemd-sysv,dbus,openssh-server,sudo,python3,python3-apt,iproute2,linux-image-cloud-amd64,kmod,udev,zstd \
+        --dpkgopt=force-unsafe-io \
+        --aptopt='Acquire::Languages "none"' \
+        --customize-hook='echo raincell-test >"$1/etc/hostname"' \
+        --customize-hook='printf "127.0.0.1 localhost raincell-test\n::1 localhost\n" >"$1/etc/hosts"' \
+        --customize-hook='chroot "$1" useradd --create-home --shell /bin/bash debian' \
+        --customize-hook='echo "debian ALL=(ALL) NOPASSWD:ALL" >"$1/etc/sudoers.d/debian"' \
+        --customize-hook='rm -f "$1"/etc/ssh/ssh_host_* "$1/etc/machine-id"; : >"$1/etc/machine-id"' \
+        --customize-hook='chroot "$1" systemctl --quiet enable systemd-networkd' \
+        --customize-hook="chroot \"\$1\" apt-get install --yes --quiet --download-only --no-install-recommends $packages" \
+        --customize-hook='mkdir -p "$1/var/lib/apt/periodic"; touch "$1/var/lib/apt/periodic/update-success-stamp"' \
+        bookworm "$BASE_ROOT.part" "$list" >&2
+    mv "$BASE_ROOT.part" "$BASE_ROOT"
+}
