@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A test machine: an overlay on the base root, booted by systemd-nspawn, reached by SSH. Sourced.
 
 # Why systemd-nspawn cannot run here; nothing when it can.

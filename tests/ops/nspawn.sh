@@ -9,6 +9,7 @@ cd "$(dirname "$0")/../.."
 . tests/ops/root.sh
 . tests/ops/machine.sh
 . tests/ops/releases.sh
+. tests/ops/disk.sh
 
 why=$(why_no_nspawn)
 if [ -n "$why" ]; then
@@ -16,8 +17,9 @@ if [ -n "$why" ]; then
     exit 0
 fi
 binaries=$(realpath "${1:?BINARIES}")
-need_ops_tools
-need_debian mmdebstrap systemd-container openssh-client iproute2 curl
+need_ansible
+need_machine_tools
+need_disk_tools
 need_base_root
 
 work=$(mktemp -d --tmpdir raincell-ops-XXXXXX)
@@ -30,6 +32,7 @@ tidy() {
         echo "the machine's last words:" >&2
         in_machine sudo journalctl --no-pager --lines=40 --priority=warning >&2 || true
     fi
+    stop_disk
     drop_machine
     rm -rf "$work"
 }
@@ -44,7 +47,7 @@ shown() { echo "ok: $* ($((SECONDS - began)) s)"; began=$SECONDS; }
 playbook() {
     play "$@" --extra-vars "raincell_dist=$RELEASES" >"$work/play.log" 2>&1 || { cat "$work/play.log" >&2; return 1; }
 }
-ask() { curl --silent --show-error --fail --insecure --max-time 20 "https://$MACHINE_IP$1"; }
+ask() { curl --silent --show-error --fail --insecure --max-time 20 "${VM_URL:-https://$MACHINE_IP}$1"; }
 
 start_load() {
     python3 tests/ops/load.py "https://$MACHINE_IP/v1/forecast?lat=52.374&lon=4.8897" "https://$MACHINE_IP/v1/frames" \
@@ -183,3 +186,15 @@ for _try in $(seq 100); do
 done
 [ "$(frames)" = "$before" ] || fail "other frames after a restart of the machine"
 shown "off and on again: everything is back"
+
+stop_machine
+make_disk "$MACHINE/root" "$work/disk.qcow2"
+shown "the same root as a disk"
+
+boot_disk "$work/disk.qcow2" "$work/disk.console"
+for _try in $(seq 100); do
+    [ "$(frames)" = "$before" ] && break
+    sleep 0.5
+done
+[ "$(frames)" = "$before" ] || fail "other frames on a real machine"
+shown "a real machine (qemu, emulated) boots from it and answers"

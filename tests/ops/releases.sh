@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Releases for a test machine, made of debug binaries: versions of the same, and broken ones. Sourced.
 
 # $RELEASES: the tarballs of 1.0.0 and 1.1.0.
@@ -7,7 +8,7 @@ make_releases() {
     for version in 1.0.0 1.1.0; do
         cargo xtask dist --out "$RELEASES/$version" --bin-dir "$binaries" --version "$version" >&2
         mv "$RELEASES/$version"/*.tar.gz "$RELEASES"
-        rm -r "$RELEASES/$version"
+        rm -r "${RELEASES:?}/$version"
     done
     (cd "$RELEASES" && sha256sum ./*.tar.gz >SHA256SUMS)
 }

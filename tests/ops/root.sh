@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A Debian 12 root that boots, kept in $RAINCELL_CACHE: what a fresh cloud image is, with the packages of the playbook
 # downloaded but not installed, so that a test installs them without the network. Sourced.
 

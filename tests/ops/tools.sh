@@ -1,6 +1,8 @@
-# The tools that check the machine's files, outside the clone. Sourced after tests/setup.sh.
+# shellcheck shell=bash
+# The tools that check and build the machine, installed where they are missing. Sourced after tests/setup.sh.
 
-need_ops_tools() {
+# ansible, ansible-lint, yamllint: outside the clone. ansible-playbook is on the PATH then, as Packer wants it.
+need_ansible() {
     OPS_VENV="$RAINCELL_CACHE/ops/venv"
     local wanted="ansible-core==2.19.14 ansible-lint==26.10.1 yamllint==1.38.0"
     if [ "$(cat "$OPS_VENV/installed" 2>/dev/null)" != "$wanted" ]; then
@@ -12,4 +14,14 @@ need_ops_tools() {
         "$OPS_VENV/bin/pip" install --quiet --disable-pip-version-check $wanted
         echo "$wanted" >"$OPS_VENV/installed"
     fi
+    export PATH="$OPS_VENV/bin:$PATH"
+}
+
+# What makes a root and a disk, and boots them.
+need_machine_tools() {
+    need_debian mmdebstrap systemd-container openssh-client iproute2 curl openssl
+}
+
+need_disk_tools() {
+    need_debian qemu-system-x86 qemu-utils extlinux syslinux-common fdisk e2fsprogs
 }
