@@ -18,11 +18,9 @@ done
 yamllint --strict ansible
 (
     cd ansible
-    ansible-lint --offline --profile production --quiet
-    for playbook in site deploy rollback; do
-        for inventory in inventories/*; do
-            ansible-playbook --inventory "$inventory" --syntax-check "$playbook.yml" >/dev/null
-        done
+    ansible-lint --offline --profile production -qq
+    for inventory in inventories/*; do
+        ansible-playbook --inventory "$inventory" --syntax-check site.yml >/dev/null
     done
 )
 

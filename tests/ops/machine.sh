@@ -27,6 +27,8 @@ make_machine() {
     mount -t overlay raincell-test -o "lowerdir=$BASE_ROOT,upperdir=$MACHINE/upper,workdir=$MACHINE/work" "$MACHINE/root"
     [ -f "$MACHINE/key" ] || ssh-keygen -q -t ed25519 -N '' -f "$MACHINE/key"
     let_in "$MACHINE/root"
+    # The lists are as old as the root, and there is no network to get newer ones.
+    touch "$MACHINE/root/var/lib/apt/periodic/update-success-stamp"
     printf '[Match]\nName=host0\n[Network]\nAddress=%s/24\nLinkLocalAddressing=no\n' "$MACHINE_IP" \
         >"$MACHINE/root/etc/systemd/network/10-host0.network"
     SSH=(ssh -q -i "$MACHINE/key" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=2

@@ -20,18 +20,18 @@ for path in sys.argv[1:]:
 PYTHON
 }
 
-# Makes $BASE_ROOT where it is missing or older than a week.
+# Makes $BASE_ROOT where it is missing or of last week. (Another number in `wanted` makes it anew for everybody.)
 need_base_root() {
-    local wanted packages sources
+    local wanted packages sources list log
     packages=$(role_packages | sort -u | tr '\n' ' ')
     sources=$(debian_sources)
-    wanted=$(printf '%s\n' "$packages" "$sources" "$(cat tests/ops/root.sh)" "$(date +%G-%V)" | cksum | tr -d ' ')
+    wanted=$(printf '%s\n' 1 "$packages" "$sources" "$(date +%G-%V)" | cksum | tr -d ' ')
     BASE_ROOT="$RAINCELL_CACHE/ops/root-$wanted"
     [ -d "$BASE_ROOT" ] && return
     echo "making a Debian root" >&2
     mkdir -p "$RAINCELL_CACHE/ops"
     rm -rf "$RAINCELL_CACHE"/ops/root-*
-    local list="$RAINCELL_CACHE/ops/sources.list"
+    list="$RAINCELL_CACHE/ops/sources.list" log="$RAINCELL_CACHE/ops/root.log"
     printf '%s\n' "$sources" >"$list"
     # minbase and what a cloud image has besides: systemd, ssh, sudo, Python, a kernel for a real VM.
     # shellcheck disable=SC2016 # the hooks are for mmdebstrap's shell
@@ -47,6 +47,6 @@ need_base_root() {
         --customize-hook='chroot "$1" systemctl --quiet enable systemd-networkd' \
         --customize-hook="chroot \"\$1\" apt-get install --yes --quiet --download-only --no-install-recommends $packages" \
         --customize-hook='mkdir -p "$1/var/lib/apt/periodic"; touch "$1/var/lib/apt/periodic/update-success-stamp"' \
-        bookworm "$BASE_ROOT.part" "$list" >&2
+        bookworm "$BASE_ROOT.part" "$list" >"$log" 2>&1 || { tail -n 30 "$log" >&2; return 1; }
     mv "$BASE_ROOT.part" "$BASE_ROOT"
 }
