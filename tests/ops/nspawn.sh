@@ -187,6 +187,10 @@ done
 [ "$(frames)" = "$before" ] || fail "other frames after a restart of the machine"
 shown "off and on again: everything is back"
 
+if [ ! -e /dev/loop-control ]; then
+    echo "skipped: no real machine: no loop device to make a disk with"
+    exit 0
+fi
 stop_machine
 make_disk "$MACHINE/root" "$work/disk.qcow2"
 shown "the same root as a disk"
