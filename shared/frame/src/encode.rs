@@ -26,7 +26,7 @@ pub fn encode(frame: &Frame) -> Result<Vec<u8>, EncodeError> {
 /// Encodes a frame with a quantisation of one's own.
 ///
 /// # Errors
-/// As [`encode`].
+/// As [`encode`], and when the bounds of the quantisation are not those of a scale.
 pub fn encode_quantised(frame: &Frame, quantisation: Quantisation) -> Result<Vec<u8>, EncodeError> {
     let field = &frame.field;
     let (height, width) = field.grid.shape();
@@ -35,6 +35,9 @@ pub fn encode_quantised(frame: &Frame, quantisation: Quantisation) -> Result<Vec
     }
     if height == 0 || width == 0 || height.saturating_mul(width) > MAX_CELLS {
         return Err(EncodeError::GridSize { height, width, most: MAX_CELLS });
+    }
+    if !quantisation.is_sound() {
+        return Err(EncodeError::Quantisation { found: quantisation });
     }
     let mut survey = survey(&field.rate_mm_h, quantisation)?;
     let palette = Palette::of(&survey.stored);

@@ -23,6 +23,12 @@ pub enum EncodeError {
         /// [`crate::MAX_CELLS`].
         most: usize,
     },
+    /// A quantisation whose bounds are not those of a scale.
+    #[error("{found:?}; expected finite bounds, 0 < lowest < highest (logarithmic) or highest of at least 1e-30 (linear)")]
+    Quantisation {
+        /// The quantisation.
+        found: crate::Quantisation,
+    },
     /// A value that is neither NaN nor a finite number ≥ 0.
     #[error("{found} at row {row}, column {column}; expected NaN or a finite number of at least 0")]
     Value {

@@ -10,6 +10,9 @@ pub(crate) const TOP: u8 = 254;
 /// Code of a cell that was not observed.
 pub(crate) const NODATA: u8 = 255;
 
+/// Least highest value of a linear scale: half of its step is still a number that is not zero.
+const LEAST_HIGHEST: f32 = 1e-30;
+
 /// How the codes 1 to 254 spread over values. Code 0 is exactly 0 and code 255 no data in all of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Quantisation {
@@ -61,11 +64,20 @@ impl Quantisation {
         let found = format_args!("{lowest} to {highest}").to_string();
         match kind {
             1 if sane(f32::MIN_POSITIVE) => Ok(Self::Logarithmic { lowest, highest }),
-            2 if sane(0.0) && lowest == 0.0 => Ok(Self::Linear { highest }),
+            2 if sane(0.0) && lowest == 0.0 && highest >= LEAST_HIGHEST => Ok(Self::Linear { highest }),
             1 => Err(wrong("quantisation bounds", offset, "0 < lowest < highest, finite", found)),
-            2 => Err(wrong("quantisation bounds", offset, "lowest 0, highest > 0, finite", found)),
+            2 => {
+                let expected = format_args!("lowest 0, highest at least {LEAST_HIGHEST:e}, finite").to_string();
+                Err(wrong("quantisation bounds", offset, expected, found))
+            }
             _ => Err(wrong("quantisation kind", 5, "1 (logarithmic) or 2 (linear)", kind)),
         }
+    }
+
+    /// True when a reader takes its bounds.
+    pub(crate) fn is_sound(self) -> bool {
+        let (lowest, highest) = self.bounds();
+        Self::from_header(self.kind(), lowest, highest, 0).is_ok()
     }
 
     /// The value of each code.
@@ -149,6 +161,16 @@ impl Quantiser {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scale_so_small_that_dry_would_be_rain_is_refused() {
+        for highest in [f32::from_bits(1), f32::MIN_POSITIVE, 0.9e-30] {
+            assert!(matches!(Quantisation::from_header(2, 0.0, highest, 60), Err(DecodeError::Field { .. })), "{highest:e}");
+        }
+        let least = Quantisation::Linear { highest: LEAST_HIGHEST };
+        assert_eq!(Quantisation::from_header(2, 0.0, LEAST_HIGHEST, 60).unwrap(), least);
+        assert_eq!(Quantiser::new(least).code(0.0), DRY);
+    }
 
     #[test]
     fn rain_rates_come_back_within_two_and_a_half_percent() {
