@@ -1,5 +1,7 @@
 //! Where the air over each cell came from.
 
+use std::sync::Arc;
+
 use ndarray::Array2;
 use raincell_model::MotionField;
 use rayon::prelude::*;
@@ -7,6 +9,8 @@ use thiserror::Error;
 
 /// Cells between the points at which trajectories are followed; motion fields are far smoother than this.
 pub(crate) const SPACING: usize = 4;
+/// Cells that are looked at together.
+pub(crate) const SEGMENT: usize = 8;
 /// Mid-point iterations a step.
 const ITERATIONS: usize = 3;
 
@@ -26,14 +30,15 @@ pub enum ExtrapolationError {
 /// Backward trajectories of every cell through a stationary motion field, growing as [`Trajectories::advance`] is
 /// called (Germann & Zawadzki 2002: backward semi-Lagrangian, each step solved for its mid-point by iteration).
 ///
-/// They are followed on a lattice of every fourth cell and interpolated between, as motion is smooth on that scale.
+/// They are followed on a lattice of every fourth cell and interpolated between, as motion is smooth on that scale. A
+/// clone shares the motion.
 #[derive(Clone, Debug)]
 pub struct Trajectories {
     rows: usize,
     columns: usize,
     lattice_columns: usize,
     /// Motion (right, down) at the lattice points, cells per minute, row-major.
-    motion: Vec<[f32; 2]>,
+    motion: Arc<[[f32; 2]]>,
     /// Displacement (right, down) from origin to cell, in cells.
     travelled: Vec<[f32; 2]>,
     minutes: f32,
@@ -59,7 +64,7 @@ impl Trajectories {
             let column = (i % lattice_columns * SPACING).min(columns - 1);
             [number(motion.u[(row, column)]), number(motion.v[(row, column)])]
         };
-        let motion: Vec<[f32; 2]> = (0..lattice_rows * lattice_columns).map(at).collect();
+        let motion: Arc<[[f32; 2]]> = (0..lattice_rows * lattice_columns).map(at).collect();
         let travelled = vec![[0.0; 2]; motion.len()];
         Ok(Self { rows, columns, lattice_columns, motion, travelled, minutes: 0.0 })
     }
@@ -86,7 +91,7 @@ impl Trajectories {
 
     fn step(&mut self, minutes: f32) {
         let (columns, motion, rows) =
-            (self.lattice_columns, &self.motion, self.motion.len() / self.lattice_columns.max(1));
+            (self.lattice_columns, &*self.motion, self.motion.len() / self.lattice_columns.max(1));
         self.travelled.par_chunks_mut(columns.max(1)).enumerate().for_each(|(row, line)| {
             for (column, travelled) in line.iter_mut().enumerate() {
                 let (x, y) = ((column * SPACING) as f32 - travelled[0], (row * SPACING) as f32 - travelled[1]);
@@ -117,10 +122,12 @@ impl Trajectories {
         out.clear();
         if row < self.rows {
             self.row(row, line);
-            out.extend((0..self.columns).map(|column| {
-                let [right, down] = along_row(line, column);
-                [row as f32 - down, column as f32 - right]
-            }));
+            for first in (0..self.columns).step_by(SEGMENT) {
+                let ([right, down], cells) = (eight(line, first), SEGMENT.min(self.columns - first));
+                let origins: [[f32; 2]; SEGMENT] =
+                    std::array::from_fn(|k| [row as f32 - down[k], (first + k) as f32 - right[k]]);
+                out.extend_from_slice(&origins[..cells]);
+            }
         }
     }
 
@@ -128,7 +135,7 @@ impl Trajectories {
         self.travelled.len() / self.lattice_columns.max(1)
     }
 
-    /// Displacements of one row of cells, at the lattice columns only: what [`along_row`] interpolates.
+    /// Displacements of one row of cells, at the lattice columns only: what [`eight`] interpolates.
     pub(crate) fn row(&self, row: usize, out: &mut Vec<[f32; 2]>) {
         let (first, f) = (row / SPACING, (row % SPACING) as f32 / SPACING as f32);
         let second = (first + 1).min(self.lattice_rows() - 1);
@@ -160,12 +167,18 @@ fn at_point(lattice: &[[f32; 2]], rows: usize, columns: usize, row: f32, column:
     mix(upper, lower, fr)
 }
 
-/// Displacement at cell `column` of a line made by [`Trajectories::row`].
+/// Displacements (right, down) of the cells from `first` on, a multiple of [`SEGMENT`], of a line made by
+/// [`Trajectories::row`].
 #[inline]
-pub(crate) fn along_row(line: &[[f32; 2]], column: usize) -> [f32; 2] {
-    let (first, f) = (column / SPACING, (column % SPACING) as f32 / SPACING as f32);
-    let second = (first + 1).min(line.len() - 1);
-    mix(line[first], line[second], f)
+pub(crate) fn eight(line: &[[f32; 2]], first: usize) -> [[f32; SEGMENT]; 2] {
+    let at = |i: usize| line[(first / SPACING + i).min(line.len() - 1)];
+    let points: [[f32; 2]; SEGMENT / SPACING + 1] = std::array::from_fn(at);
+    [0, 1].map(|i| {
+        std::array::from_fn(|k| {
+            let (a, b) = (points[k / SPACING][i], points[k / SPACING + 1][i]);
+            a + ((k % SPACING) as f32 / SPACING as f32) * (b - a)
+        })
+    })
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ pub struct Texture {
     fft: Fft2,
     /// Amplitudes in the order of [`Spectrum`], such that noise has variance 1.
     amplitude: Vec<f32>,
-    /// Correlation over a step by radial wavenumber in cycles per domain edge.
-    lasting: Vec<f32>,
+    /// Of each coefficient: the share of it that lasts over a step, and the one that comes anew.
+    memory: Vec<[f32; 2]>,
 }
 
 impl Texture {
@@ -43,7 +43,7 @@ impl Texture {
     }
 
     fn plain(fft: Fft2) -> Self {
-        Self { fft, amplitude: Vec::new(), lasting: Vec::new() }
+        Self { fft, amplitude: Vec::new(), memory: Vec::new() }
     }
 
     fn with(mut self, mut amplitude: Vec<f32>, lasting: impl Fn(f32) -> f32) -> Self {
@@ -56,7 +56,11 @@ impl Texture {
         }
         let longest = self.fft.shape().0.max(self.fft.shape().1) as f32;
         let reach = (longest / 2.0).hypot(longest / 2.0).ceil() as usize + 2;
-        self.lasting = (0..reach).map(|k| lasting(longest / (k as f32).max(0.5)).clamp(0.0, 0.9999)).collect();
+        let lasting: Vec<f32> = (0..reach).map(|k| lasting(longest / (k as f32).max(0.5)).clamp(0.0, 0.9999)).collect();
+        self.memory = (0..amplitude.len())
+            .map(|i| lasting[self.wavenumber(i) as usize])
+            .map(|lasting| [lasting, (1.0 - lasting * lasting).sqrt()])
+            .collect();
         // Each coefficient but those of the first (and last) column stands for two of the whole spectrum.
         let (rows, columns) = self.fft.shape();
         let variance: f64 = amplitude
@@ -129,24 +133,41 @@ impl MemberNoise {
         Self { texture, state, generator: generator(seed, member), begun: false }
     }
 
-    /// The noise of the next step: mean 0, variance 1 on average, shape [`Texture::shape`].
-    pub fn next_step(&mut self) -> Array2<f32> {
+    /// The noise of the next step, moved by (right, down) cells: mean 0, variance 1 on average, shape
+    /// [`Texture::shape`]. It is periodic, so that moving it is turning the phases of its waves.
+    pub fn next_step(&mut self, [right, down]: [f32; 2]) -> Array2<f32> {
         let texture = &self.texture;
         let half = std::f32::consts::FRAC_1_SQRT_2;
-        for (i, (value, amplitude)) in self.state.iter_mut().zip(&texture.amplitude).enumerate() {
+        for ((value, amplitude), [lasting, anew]) in self.state.iter_mut().zip(&texture.amplitude).zip(&texture.memory)
+        {
             let (re, im): (f32, f32) = (self.generator.sample(StandardNormal), self.generator.sample(StandardNormal));
             let fresh = Complex32::new(re, im) * (half * amplitude);
-            if self.begun {
-                let k = texture.wavenumber(i);
-                let lasting = texture.lasting[k as usize];
-                *value = *value * lasting + fresh * (1.0 - lasting * lasting).sqrt();
-            } else {
-                *value = fresh;
-            }
+            *value = if self.begun { *value * *lasting + fresh * *anew } else { fresh };
         }
         self.begun = true;
-        texture.fft.inverse(Spectrum { values: self.state.clone() })
+        let (rows, columns) = texture.fft.shape();
+        let by_row = turns(rows, down);
+        let mut values = self.state.clone();
+        for (line, turn) in values.chunks_exact_mut(rows).zip(turns(columns, right)) {
+            for (value, by_row) in line.iter_mut().zip(&by_row) {
+                *value *= turn * by_row;
+            }
+        }
+        texture.fft.inverse(Spectrum { values })
     }
+}
+
+/// What moves each wavenumber along an axis of `size` cells by `shift` cells.
+fn turns(size: usize, shift: f32) -> Vec<Complex32> {
+    // Whole periods do nothing, and would cost precision.
+    let share = f64::from(shift) / size as f64;
+    let share = share - share.round();
+    let turn = |k: usize| {
+        let wavenumber = if 2 * k > size { k as f64 - size as f64 } else { k as f64 };
+        let (sin, cos) = (-std::f64::consts::TAU * wavenumber * share).sin_cos();
+        Complex32::new(cos as f32, sin as f32)
+    };
+    (0..size).map(turn).collect()
 }
 
 #[cfg(test)]
@@ -169,7 +190,7 @@ mod tests {
         let (mut power, mut lagged) = (0.0, 0.0);
         for member in 0..60 {
             let mut noise = MemberNoise::new(texture.clone(), 5, member);
-            let (a, b) = (noise.next_step(), noise.next_step());
+            let (a, b) = (noise.next_step([0.0; 2]), noise.next_step([0.0; 2]));
             power += variance(&a) / 60.0;
             lagged += (&a * &b).mean().unwrap_or(0.0) / 60.0;
         }
@@ -180,21 +201,32 @@ mod tests {
     #[test]
     fn the_same_seed_and_member_give_the_same_noise_and_others_do_not() {
         let texture = Arc::new(Texture::of(&waves(), |_| 0.8));
-        let draw = |seed, member| MemberNoise::new(texture.clone(), seed, member).next_step();
+        let draw = |seed, member| MemberNoise::new(texture.clone(), seed, member).next_step([0.0; 2]);
         assert_eq!(draw(1, 2), draw(1, 2));
         assert_ne!(draw(1, 2), draw(1, 3));
         assert_ne!(draw(1, 2), draw(2, 2));
     }
 
     #[test]
+    fn noise_that_moves_by_whole_cells_is_the_same_noise_elsewhere() {
+        let texture = Arc::new(Texture::of(&waves(), |_| 0.8));
+        let draw = |shift| MemberNoise::new(texture.clone(), 1, 2).next_step(shift);
+        let (still, moved) = (draw([0.0; 2]), draw([5.0, -3.0]));
+        let (rows, columns) = still.dim();
+        let off = |((r, c), v): ((usize, usize), &f32)| (moved[((r + rows - 3) % rows, (c + 5) % columns)] - v).abs();
+        // Waves of two cells cannot be told from their mirror image, so that a trace of them is lost.
+        assert!(still.indexed_iter().map(off).fold(0.0, f32::max) < 0.05);
+    }
+
+    #[test]
     fn a_field_without_texture_still_makes_noise() {
         for value in [0.0, 7.0] {
             let texture = Arc::new(Texture::of(&Array2::from_elem((20, 31), value), |_| 0.5));
-            let field = MemberNoise::new(texture, 0, 0).next_step();
+            let field = MemberNoise::new(texture, 0, 0).next_step([0.0; 2]);
             assert!(field.iter().all(|v| v.is_finite()) && variance(&field) > 0.05);
         }
         let one_cell = Arc::new(Texture::of(&Array2::zeros((1, 1)), |_| 0.5));
-        assert!(MemberNoise::new(one_cell, 0, 0).next_step().iter().all(|v| v.is_finite()));
+        assert!(MemberNoise::new(one_cell, 0, 0).next_step([0.0; 2]).iter().all(|v| v.is_finite()));
     }
 
     #[test]
@@ -202,7 +234,7 @@ mod tests {
         let smooth = Array2::from_shape_fn((96, 96), |(r, c)| (r as f32 * 0.13).sin() + (c as f32 * 0.13).sin());
         let rough = Array2::from_shape_fn((96, 96), |(r, c)| ((r * 7 + c * 5) % 11) as f32);
         let neighbours = |field: &Array2<f32>| {
-            let noise = MemberNoise::new(Arc::new(Texture::of(field, |_| 0.5)), 3, 0).next_step();
+            let noise = MemberNoise::new(Arc::new(Texture::of(field, |_| 0.5)), 3, 0).next_step([0.0; 2]);
             let pairs: f32 = noise
                 .rows()
                 .into_iter()

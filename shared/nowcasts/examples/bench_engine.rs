@@ -1,4 +1,5 @@
-//! Seconds of each stage of the engine: `bench_engine [FLAT_FOLDER]`, without a folder on made-up rain of 710 × 640.
+//! Seconds of each stage of the engine: `bench_engine [FLAT_FOLDER [MEMBERS STEPS]]`, without a folder on made-up rain of
+//! 710 × 640; with MEMBERS only an ensemble of so many, once, and the most memory that it took.
 //!
 //! Prints the least and the median over the runs, in milliseconds, by the clock and of processor time.
 
@@ -14,7 +15,7 @@ use ndarray::Array2;
 use raincell_extrapolation::{Inflow, Interpolation, Trajectories};
 use raincell_model::{Grid, RainField};
 use raincell_motion::{MotionEstimator, PyramidFlow};
-use raincell_nowcasts::{DEFAULT_METHOD, LeadTimes, method};
+use raincell_nowcasts::{DEFAULT_METHOD, EnsembleSettings, LeadTimes, ensemble, method};
 
 const RUNS: usize = 15;
 
@@ -26,6 +27,9 @@ fn main() -> Result<()> {
     let past = &fields[..fields.len().min(20)];
     let last = past.last().context("no fields")?;
     let step_min = flat::step_min(past);
+    if let (Some(members), Some(steps)) = (std::env::args().nth(2), std::env::args().nth(3)) {
+        return time_ensemble(past, LeadTimes { step_min, count: steps.parse()? }, members.parse()?);
+    }
     let motion = PyramidFlow::default().estimate(past)?;
 
     time("motion", || PyramidFlow::default().estimate(past).map(drop))?;
@@ -45,6 +49,22 @@ fn main() -> Result<()> {
     time(&format!("{DEFAULT_METHOD}, 12 steps, whole run"), || {
         nowcasting.run(past, &LeadTimes { step_min, count: 12 }, Inflow::LastObservation).map(drop)
     })
+}
+
+fn time_ensemble(past: &[RainField], leads: LeadTimes, members: usize) -> Result<()> {
+    let (started, cpu) = (Instant::now(), processor_s()?);
+    let (nowcast, motion_s) = ensemble(past, &leads, Inflow::LastObservation, EnsembleSettings { members, seed: 42 })?;
+    for step in nowcast {
+        step?;
+    }
+    let (clock_s, cpu_s) = (started.elapsed().as_secs_f64(), processor_s()? - cpu);
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).context("no peak of memory")?;
+    println!(
+        "{members} members, {} steps: {clock_s:.2} s (motion {motion_s:.2}), processors {cpu_s:.2} s, {peak}",
+        leads.count
+    );
+    Ok(())
 }
 
 fn time<E: std::error::Error + Send + Sync + 'static>(stage: &str, run: impl Fn() -> Result<(), E>) -> Result<()> {

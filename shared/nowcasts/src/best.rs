@@ -100,8 +100,8 @@ impl NowcastMethod for Best {
                 rate_mm_h.zip_mut_with(&last.rate_mm_h, |e, l| *e = if e.is_nan() { *l } else { *e });
                 if let Some((halvings, levels)) = &levels {
                     let weights = self.tables.each_ref().map(|t| weights_at(t, trajectories.minutes()));
-                    let mut odds = odds(&rate_mm_h, &known, levels, *halvings, weights, trajectories);
-                    rate_mm_h = placed(&mut odds, &rate_mm_h);
+                    let odds = odds(&rate_mm_h, &known, levels, *halvings, weights, trajectories);
+                    rate_mm_h = placed(&odds, &rate_mm_h);
                 }
                 if inflow == Inflow::Unknown {
                     rate_mm_h.zip_mut_with(&known, |r, k| *r = if k.is_nan() { f32::NAN } else { *r });
@@ -134,15 +134,15 @@ fn odds(
     let mut odds = vec![[0.0; 4]; rows * columns];
     let (Some(filled), Some(known)) = (filled.as_slice(), known.as_slice()) else { return odds };
     odds.par_chunks_mut(columns.max(1)).enumerate().for_each_init(
-        || (Vec::new(), Vec::new()),
-        |(line, origins), (row, out)| {
+        || (Vec::new(), Vec::new(), Vec::new()),
+        |(line, origins, standing), (row, out)| {
             trajectories.origins(row, line, origins);
+            around.standing.stretched_row(row, halvings + SCALES - STANDING, columns, standing);
             let here = row * columns;
             for (column, z) in out.iter_mut().enumerate() {
                 let [r, c] = origins[column];
                 *z = around.arriving.sample(on_level(r, halvings), on_level(c, halvings));
-                let wide = halvings + SCALES - STANDING;
-                let standing = around.standing.sample(on_level(row as f32, wide), on_level(column as f32, wide));
+                let standing = standing[column];
                 let db = decibels(filled[here + column]);
                 let unknown = known[here + column].is_nan();
                 for k in 0..RATES {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use jiff::SignedDuration;
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 use raincell_extrapolation::{Inflow, Interpolation, Trajectories};
 use raincell_model::RainField;
 use raincell_motion::{MotionEstimator, PyramidFlow};
@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use crate::calibrated_weights::{FEATURES, RATES, RATES_MM_H, WEIGHTS};
 use crate::ensemble::Scene;
 use crate::method::newest;
+use crate::predictive::exp;
 use crate::scales::blurred;
 use crate::states::along;
 use crate::{EnsembleNowcast, EnsembleSettings, LeadTimes, NowcastError, Predictive};
@@ -103,13 +104,15 @@ pub fn ensemble_history() -> SignedDuration {
 struct Calibrated {
     last_mm_h: Array2<f32>,
     now_db: Array2<f32>,
-    /// By rate: the coefficients of the parabola of the smoothed features' part, on the halved grid.
-    planes: Vec<[Array2<f32>; 3]>,
+    /// The coefficients of the parabola of the smoothed features' part, a lane per rate, and in the last lane the share
+    /// of the wider surroundings that is known; cells of the halved grid, row by row.
+    parabolas: Vec<[Lanes; 3]>,
     along: Vec<Trajectories>,
     inflow: Inflow,
-    /// Share of the wider surroundings that is known, on the halved grid.
-    surroundings_known: Array2<f32>,
 }
+
+/// Rates side by side, so that one instruction works on several.
+type Lanes = [f32; RATES + 1];
 
 impl Calibrated {
     fn new(last: &RainField, states: &[Array2<f32>], along: Vec<Trajectories>, inflow: Inflow) -> Self {
@@ -122,7 +125,7 @@ impl Calibrated {
                 scales.push((km, blurred(&known, sigma(km))));
             }
         }
-        let planes = (0..RATES)
+        let planes: Vec<[Array2<f32>; 3]> = (0..RATES)
             .into_par_iter()
             .map(|k| {
                 let rate_db = 10.0 * RATES_MM_H[k].log10();
@@ -149,7 +152,16 @@ impl Calibrated {
         now_db.zip_mut_with(&last_mm_h, |d, r| *d = if r.is_nan() { DRY_DB } else { *d });
         let widest = scales.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
         let surroundings_known = widest.map_or_else(|| known.clone(), |(_, share)| share);
-        Self { last_mm_h, now_db, planes, along, inflow, surroundings_known }
+        let mut parabolas: Vec<[Lanes; 3]> =
+            surroundings_known.iter().map(|n| [[*n; RATES + 1], [0.0; RATES + 1], [0.0; RATES + 1]]).collect();
+        for (k, sums) in planes.iter().enumerate() {
+            for (power, sum) in sums.iter().enumerate() {
+                for (parabola, value) in parabolas.iter_mut().zip(sum) {
+                    parabola[power][k] = *value;
+                }
+            }
+        }
+        Self { last_mm_h, now_db, parabolas, along, inflow }
     }
 }
 
@@ -158,105 +170,135 @@ impl Predictive for Calibrated {
         &RATES_MM_H
     }
 
-    fn exceedance(&self, lead: usize) -> Result<Vec<Array2<f32>>, NowcastError> {
+    fn exceedance(&self, lead: usize) -> Result<Array3<f32>, NowcastError> {
         let trajectories = &self.along[lead];
         let t = (trajectories.minutes().clamp(FITTED_MIN.0, FITTED_MIN.1) / 30.0).ln();
         let dry = self.now_db.iter().all(|d| *d <= DRY_DB);
-        let summed: Vec<Array2<f32>> = self
-            .planes
-            .par_iter()
-            .map(|[a, b, c]| ndarray::Zip::from(a).and(b).and(c).map_collect(|a, b, c| a + t * (b + t * c)))
-            .collect();
-        let own: [f32; RATES] = std::array::from_fn(|k| {
-            let [a, b, c] = WEIGHTS[k][0];
-            a + t * (b + t * c)
-        });
         let (rows, columns) = self.last_mm_h.dim();
-        let mut interleaved = vec![[0.0_f32; RATES]; rows * columns];
-        interleaved.par_chunks_mut(columns.max(1)).enumerate().for_each_init(
+        let mut summed = vec![[0.0; RATES + 1]; self.parabolas.len()];
+        summed.par_iter_mut().zip(&self.parabolas).with_min_len(1 << 12).for_each(|(sum, [a, b, c])| {
+            *sum = std::array::from_fn(|k| a[k] + t * (b[k] + t * c[k]));
+        });
+        let weights = Lead {
+            own: std::array::from_fn(|k| WEIGHTS[k.min(RATES - 1)][0]).map(|[a, b, c]: [f32; 3]| a + t * (b + t * c)),
+            rates_db: std::array::from_fn(|k| 10.0 * RATES_MM_H[k.min(RATES - 1)].log10()),
+            summed: Grid { rows: rows.div_ceil(2), columns: columns.div_ceil(2), cells: &summed },
+        };
+        let mut exceedance = Array3::zeros((rows, columns, RATES));
+        let (Some(out), Some(now_db)) = (exceedance.as_slice_mut(), self.now_db.as_slice()) else {
+            return Ok(exceedance);
+        };
+        let now_db = Grid { rows, columns, cells: now_db };
+        out.par_chunks_mut((columns * RATES).max(1)).enumerate().for_each_init(
             || (Vec::new(), Vec::new()),
             |(line, origins), (row, out)| {
                 trajectories.origins(row, line, origins);
-                for (column, (out, origin)) in out.iter_mut().zip(origins.iter()).enumerate() {
-                    *out = match self.place([row as f32, column as f32], *origin) {
+                let cells = out.as_chunks_mut::<RATES>().0.iter_mut();
+                for (column, (out, origin)) in cells.zip(origins.iter()).enumerate() {
+                    *out = match self.place([row as f32, column as f32], *origin, &weights) {
                         None => [f32::NAN; RATES],
                         Some(_) if dry => [0.0; RATES],
-                        Some(place) => self.cell(&summed, &own, place),
+                        Some((place, odds)) => probabilities(&now_db, &weights, place, &odds),
                     };
                 }
             },
         );
-        Ok((0..RATES)
-            .into_par_iter()
-            .map(|k| Array2::from_shape_fn((rows, columns), |(r, c)| interleaved[r * columns + c][k]))
-            .collect())
+        Ok(exceedance)
     }
 }
 
+/// What all cells of a lead share.
+struct Lead<'a> {
+    /// Weight of the strength in the cell itself.
+    own: Lanes,
+    rates_db: Lanes,
+    /// Log-odds by the surroundings.
+    summed: Grid<'a, Lanes>,
+}
+
 impl Calibrated {
-    /// The place whose features speak for a cell: its air's origin; where a guess will do and hardly anything around the
-    /// origin was observed, the cell itself. `None` where nothing is known.
-    fn place(&self, cell: [f32; 2], origin: [f32; 2]) -> Option<[f32; 2]> {
+    /// The place whose features speak for a cell, and the log-odds by its surroundings: its air's origin; where a guess
+    /// will do and hardly anything around the origin was observed, the cell itself. `None` where nothing is known.
+    #[inline]
+    fn place(&self, cell: [f32; 2], origin: [f32; 2], lead: &Lead<'_>) -> Option<([f32; 2], Lanes)> {
         if self.inflow == Inflow::LastObservation {
-            let known = |[y, x]: [f32; 2]| {
-                let around = Corners::new(self.surroundings_known.dim(), (y - 0.5) / 2.0, (x - 0.5) / 2.0);
-                around.mean(around.values(&self.surroundings_known))
-            };
-            let (there, here) = (known(origin), known(cell));
-            let place = if there < WELL_KNOWN && here > there { cell } else { origin };
-            return (there.max(here) > LEAST_KNOWN).then_some(place);
+            let around = |[y, x]: [f32; 2]| lead.summed.sample((y - 0.5) / 2.0, (x - 0.5) / 2.0);
+            let there = around(origin);
+            if there[RATES] >= WELL_KNOWN {
+                return Some((origin, there));
+            }
+            let here = around(cell);
+            let known = there[RATES].max(here[RATES]) > LEAST_KNOWN;
+            return known.then_some(if here[RATES] > there[RATES] { (cell, here) } else { (origin, there) });
         }
         let (rows, columns) = self.last_mm_h.dim();
         let (r, c) = ((origin[0] + 0.5).floor(), (origin[1] + 0.5).floor());
         let inside = r >= 0.0 && c >= 0.0 && r < rows as f32 && c < columns as f32;
-        (inside && !self.last_mm_h[(r as usize, c as usize)].is_nan()).then_some(origin)
+        let known = inside && !self.last_mm_h[(r as usize, c as usize)].is_nan();
+        known.then(|| (origin, lead.summed.sample((origin[0] - 0.5) / 2.0, (origin[1] - 0.5) / 2.0)))
     }
+}
 
-    fn cell(&self, summed: &[Array2<f32>], own: &[f32; RATES], [y, x]: [f32; 2]) -> [f32; RATES] {
-        let (fine, coarse) =
-            (Corners::new(self.now_db.dim(), y, x), Corners::new(summed[0].dim(), (y - 0.5) / 2.0, (x - 0.5) / 2.0));
-        let db = fine.values(&self.now_db);
-        let mut p = [0.0; RATES];
-        let mut below = 1.0_f32;
-        for k in 0..RATES {
-            let rate_db = 10.0 * RATES_MM_H[k].log10();
-            let log_odds =
-                coarse.mean(coarse.values(&summed[k])) + own[k] * fine.mean(db.map(|d| strength(d, rate_db, SHARP_DB)));
-            if log_odds < NEVER {
-                break;
+/// The probabilities at a place with given log-odds by its surroundings, falling from rate to rate.
+#[inline]
+fn probabilities(now_db: &Grid<'_, f32>, lead: &Lead<'_>, [y, x]: [f32; 2], odds: &Lanes) -> [f32; RATES] {
+    let corners = now_db.corners(y, x);
+    let mut strengths = [0.0; RATES + 1];
+    for (db, weight) in corners {
+        if *db > DRY_DB {
+            for (sum, rate_db) in strengths.iter_mut().zip(lead.rates_db) {
+                *sum += weight * strength(*db, rate_db, SHARP_DB);
             }
-            below = below.min(1.0 / (1.0 + (-log_odds).exp()));
-            p[k] = below;
         }
-        p
     }
+    let odds: Lanes = std::array::from_fn(|k| odds[k] + lead.own[k] * strengths[k]);
+    let mut p = [0.0; RATES];
+    if odds[0] < NEVER {
+        return p;
+    }
+    let single: Lanes = odds.map(|z| 1.0 / (1.0 + exp(-z)));
+    let mut below = 1.0_f32;
+    for k in 0..RATES {
+        if odds[k] < NEVER {
+            break;
+        }
+        below = below.min(single[k]);
+        p[k] = below;
+    }
+    p
 }
 
-/// The four cells around a point, clamped to the edges, and their weights.
-struct Corners {
-    at: [(usize, usize); 4],
-    weights: [f32; 4],
+/// Cells row by row.
+struct Grid<'a, T> {
+    rows: usize,
+    columns: usize,
+    cells: &'a [T],
 }
 
-impl Corners {
+impl<T> Grid<'_, T> {
+    /// The four cells around a point, clamped to the edges, and their weights.
     #[inline]
-    fn new((rows, columns): (usize, usize), y: f32, x: f32) -> Self {
-        let (y, x) = (y.clamp(0.0, (rows - 1) as f32), x.clamp(0.0, (columns - 1) as f32));
-        let (r0, c0) = (y as usize, x as usize);
-        let (r1, c1) = ((r0 + 1).min(rows - 1), (c0 + 1).min(columns - 1));
+    fn corners(&self, y: f32, x: f32) -> [(&T, f32); 4] {
+        let (y, x) = (y.clamp(0.0, (self.rows - 1) as f32), x.clamp(0.0, (self.columns - 1) as f32));
+        let (r0, c0) = (y as u32 as usize, x as u32 as usize);
+        let (r1, c1) = ((r0 + 1).min(self.rows - 1), (c0 + 1).min(self.columns - 1));
         let (fy, fx) = (y - r0 as f32, x - c0 as f32);
-        let weights = [(1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx];
-        Self { at: [(r0, c0), (r0, c1), (r1, c0), (r1, c1)], weights }
+        let (upper, lower) = (&self.cells[r0 * self.columns..], &self.cells[r1 * self.columns..]);
+        [
+            (&upper[c0], (1.0 - fy) * (1.0 - fx)),
+            (&upper[c1], (1.0 - fy) * fx),
+            (&lower[c0], fy * (1.0 - fx)),
+            (&lower[c1], fy * fx),
+        ]
     }
+}
 
+impl Grid<'_, Lanes> {
+    /// The value at a point, clamped to the edges.
     #[inline]
-    fn values(&self, field: &Array2<f32>) -> [f32; 4] {
-        self.at.map(|at| field[at])
-    }
-
-    #[inline]
-    fn mean(&self, values: [f32; 4]) -> f32 {
-        values.iter().zip(self.weights).map(|(v, w)| v * w).sum()
+    fn sample(&self, y: f32, x: f32) -> Lanes {
+        let [(a, wa), (b, wb), (c, wc), (d, wd)] = self.corners(y, x);
+        std::array::from_fn(|k| a[k] * wa + b[k] * wb + c[k] * wc + d[k] * wd)
     }
 }
 

@@ -140,31 +140,88 @@ impl EnsembleNowcast {
 
     fn step(&mut self, lead: usize) -> Result<EnsembleStep, NowcastError> {
         let exceedance = self.predictive.exceedance(lead)?;
-        let noise: Vec<Array2<f32>> = self.noise.par_iter_mut().map(MemberNoise::next_step).collect();
+        let noise = self.moved_noise(self.scene.along[lead].minutes());
         let trajectories = &self.scene.along[lead];
+        let members = self.noise.len();
         let draw = Draw {
             quantiles: &self.quantiles,
             rates_mm_h: self.predictive.rates_mm_h(),
-            levels: equally_likely(noise.len().max(LEAST_LEVELS)),
-            members: equally_likely(noise.len()),
-            offsets: self.offsets(trajectories.minutes()),
+            levels: equally_likely(members.max(LEAST_LEVELS)),
+            members: equally_likely(members),
             noise: &noise,
         };
+        let rates = draw.rates_mm_h.len();
         let (rows, columns) = self.scene.grid.shape();
-        let channels_each = PRODUCTS + noise.len();
+        let channels_each = PRODUCTS + members;
         let mut channels = Array3::zeros((rows, channels_each, columns));
-        if let Some(cells) = channels.as_slice_mut() {
+        if let (Some(cells), Some(exceedance)) = (channels.as_slice_mut(), exceedance.as_slice()) {
             let rows = cells.par_chunks_mut((channels_each * columns).max(1)).enumerate();
             rows.for_each_init(Buffers::default, |buffers, (row, out)| {
                 trajectories.origins(row, &mut buffers.line, &mut buffers.origins);
-                for column in 0..columns {
-                    buffers.p.clear();
-                    buffers.p.extend(exceedance.iter().map(|e| e[(row, column)]));
-                    draw.cell(buffers, column, |channel, rate| out[channel * columns + column] = rate);
+                let line = exceedance[row * columns * rates..].chunks_exact(rates.max(1));
+                for (column, p) in line.take(columns).enumerate() {
+                    draw.cell(p, buffers, column, |channel, rate| out[channel * columns + column] = rate);
                 }
             });
         }
         Ok(EnsembleStep { valid_time: self.scene.valid_times[lead], channels })
+    }
+
+    /// The noise of all members, each as far off its place as its motion is wrong after `minutes`.
+    fn moved_noise(&mut self, minutes: f32) -> Noise {
+        let offsets = self.offsets(minutes).into_iter().map(|offset| offset.map(|cells| cells / COARSENING as f32));
+        let offsets: Vec<[f32; 2]> = offsets.collect();
+        let fields: Vec<Array2<f32>> =
+            self.noise.par_iter_mut().zip(offsets).map(|(noise, offset)| noise.next_step(offset)).collect();
+        Noise::of(&fields)
+    }
+}
+
+/// Noise of all members, periodic, on the coarser grid.
+struct Noise {
+    rows: usize,
+    columns: usize,
+    members: usize,
+    /// Row by row, cell by cell, member by member: all that one place wants lies together.
+    cells: Vec<f32>,
+}
+
+impl Noise {
+    fn of(fields: &[Array2<f32>]) -> Self {
+        let (rows, columns) = fields.first().map_or((0, 0), Array2::dim);
+        let members = fields.len();
+        let mut cells = vec![0.0; rows * columns * members];
+        cells.par_chunks_mut((columns * members).max(1)).enumerate().for_each(|(row, out)| {
+            for (member, field) in fields.iter().enumerate() {
+                for (cell, value) in out.chunks_exact_mut(members).zip(field.row(row)) {
+                    cell[member] = *value;
+                }
+            }
+        });
+        Self { rows, columns, members, cells }
+    }
+
+    /// All members at a fractional cell (row, column) of the full grid; the noise repeats beyond its edges.
+    #[inline]
+    fn at(&self, [row, column]: [f32; 2], out: &mut Vec<f32>) {
+        out.clear();
+        if self.cells.is_empty() {
+            return;
+        }
+        let coarse = |at: f32| (at + 0.5) / COARSENING as f32 - 0.5;
+        let place = |at: f32, size: usize| {
+            let whole = at.floor();
+            let first = (whole as i64).rem_euclid(size as i64) as usize;
+            (first, if first + 1 == size { 0 } else { first + 1 }, at - whole)
+        };
+        let (r0, r1, fr) = place(coarse(row), self.rows);
+        let (c0, c1, fc) = place(coarse(column), self.columns);
+        let of = |r: usize, c: usize| &self.cells[(r * self.columns + c) * self.members..][..self.members];
+        let (upper, lower) = (of(r0, c0).iter().zip(of(r0, c1)), of(r1, c0).iter().zip(of(r1, c1)));
+        out.extend(upper.zip(lower).map(|((a, b), (c, d))| {
+            let (top, bottom) = (a + fc * (b - a), c + fc * (d - c));
+            top + fr * (bottom - top)
+        }));
     }
 }
 
@@ -178,8 +235,9 @@ fn equally_likely(count: usize) -> Vec<f32> {
 struct Buffers {
     line: Vec<[f32; 2]>,
     origins: Vec<[f32; 2]>,
-    p: Vec<f32>,
-    ranked: Vec<(f32, usize)>,
+    rates: Vec<f32>,
+    noise: Vec<f32>,
+    ranked: Vec<u64>,
 }
 
 /// Draws products and members of single cells.
@@ -188,42 +246,39 @@ struct Draw<'a> {
     rates_mm_h: &'a [f32],
     levels: Vec<f32>,
     members: Vec<f32>,
-    offsets: Vec<[f32; 2]>,
-    noise: &'a [Array2<f32>],
+    noise: &'a Noise,
 }
 
 impl Draw<'_> {
-    /// All channels of a cell whose probabilities and origin are in the buffers; channels that are not put stay 0.
-    fn cell(&self, buffers: &mut Buffers, column: usize, mut put: impl FnMut(usize, f32)) {
-        let p = &buffers.p;
+    /// All channels of a cell with probabilities `p`, whose origin is in the buffers; channels that are not put stay 0.
+    fn cell(&self, p: &[f32], buffers: &mut Buffers, column: usize, mut put: impl FnMut(usize, f32)) {
         if p.iter().any(|p| p.is_nan()) {
-            (0..PRODUCTS + self.noise.len()).for_each(|channel| put(channel, f32::NAN));
+            (0..PRODUCTS + self.members.len()).for_each(|channel| put(channel, f32::NAN));
             return;
         }
         for (k, rate) in PROBABILITY_RATES_MM_H.into_iter().enumerate() {
             put(k, self.reaching(p, rate));
         }
-        let least = self.levels[0].min(PERCENTILES_REACHED[2]);
+        let least = self.levels[0].min(PERCENTILES_REACHED[PERCENTILES_REACHED.len() - 1]);
         if p.first().is_none_or(|p| *p < least) {
             return;
         }
         for (k, reached) in PERCENTILES_REACHED.into_iter().enumerate() {
-            put(PROBABILITY_RATES_MM_H.len() + k, self.quantiles.rate_reached(p, reached));
+            self.quantiles.rates_reached(p, &[reached], &mut buffers.rates);
+            put(PROBABILITY_RATES_MM_H.len() + k, buffers.rates.first().copied().unwrap_or(0.0));
         }
-        let rates = self.levels.iter().map(|e| self.quantiles.rate_reached(p, *e)).take_while(|r| *r > 0.0);
-        put(PRODUCTS - 1, rates.sum::<f32>() / self.levels.len() as f32);
-        let Some([down, right]) = buffers.origins.get(column).copied() else { return };
+        self.quantiles.rates_reached(p, &self.levels, &mut buffers.rates);
+        put(PRODUCTS - 1, buffers.rates.iter().sum::<f32>() / self.levels.len() as f32);
+        if self.members.len() != self.levels.len() {
+            self.quantiles.rates_reached(p, &self.members, &mut buffers.rates);
+        }
+        let Some(origin) = buffers.origins.get(column).filter(|_| !buffers.rates.is_empty()) else { return };
+        self.noise.at(*origin, &mut buffers.noise);
         buffers.ranked.clear();
-        for (member, (noise, offset)) in self.noise.iter().zip(&self.offsets).enumerate() {
-            buffers.ranked.push((sampled(noise, down - offset[1], right - offset[0]), member));
-        }
-        buffers.ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        for ((_, member), reached) in buffers.ranked.iter().zip(&self.members) {
-            let rate = self.quantiles.rate_reached(p, *reached);
-            if rate <= 0.0 {
-                break;
-            }
-            put(PRODUCTS + member, rate);
+        buffers.ranked.extend((0..).zip(&buffers.noise).map(|(member, noise)| highest_first(*noise) | member));
+        buffers.ranked.sort_unstable();
+        for (rank, rate) in buffers.ranked.iter().zip(&buffers.rates) {
+            put(PRODUCTS + (rank & MEMBER) as usize, *rate);
         }
     }
 
@@ -242,20 +297,16 @@ impl Draw<'_> {
     }
 }
 
-/// Noise at a cell of the full grid; it repeats beyond its edges.
+/// The bits of a ranking key that hold the member; the others hold its noise.
+const MEMBER: u64 = 0xffff_ffff;
+
+/// A key that is the smaller the higher the value, in its upper half.
 #[inline]
-fn sampled(noise: &Array2<f32>, row: f32, column: f32) -> f32 {
-    let (rows, columns) = noise.dim();
-    let (Some(cells), true) = (noise.as_slice(), rows * columns > 0) else { return 0.0 };
-    let coarse = |at: f32| (at + 0.5) / COARSENING as f32 - 0.5;
-    let (y, x) = (coarse(row), coarse(column));
-    let (y0, x0) = (y.floor(), x.floor());
-    let (fy, fx) = (y - y0, x - x0);
-    let (r0, c0) = ((y0 as i64).rem_euclid(rows as i64) as usize, (x0 as i64).rem_euclid(columns as i64) as usize);
-    let (r1, c1) = (if r0 + 1 == rows { 0 } else { r0 + 1 }, if c0 + 1 == columns { 0 } else { c0 + 1 });
-    let (upper, lower) = (&cells[r0 * columns..][..columns], &cells[r1 * columns..][..columns]);
-    let (top, bottom) = (upper[c0] + fx * (upper[c1] - upper[c0]), lower[c0] + fx * (lower[c1] - lower[c0]));
-    top + fy * (bottom - top)
+fn highest_first(value: f32) -> u64 {
+    let bits = value.to_bits();
+    // Positive numbers ascend with their bits, negative ones descend.
+    let descending = if bits >> 31 == 0 { !bits & 0x7fff_ffff } else { bits };
+    u64::from(descending) << 32
 }
 
 /// The correlation of each wavelength (cells of the noise) over a step, as the two states show it.

@@ -63,6 +63,33 @@ impl Plane {
         out
     }
 
+    /// A row of grid cells of which `2^halvings` lie along a cell of this level: what [`Plane::sample`] gives for each.
+    pub fn stretched_row(&self, row: usize, halvings: usize, columns: usize, out: &mut Vec<Lanes>) {
+        let width = 1_usize << halvings;
+        let place = |cell: usize, size: usize| {
+            let at = ((cell as f32 + 0.5) / width as f32 - 0.5).clamp(0.0, (size - 1) as f32);
+            (at as usize, (at as usize + 1).min(size - 1), at.fract())
+        };
+        out.clear();
+        let (r0, r1, f) = place(row, self.rows);
+        let of = |c: usize| -> Lanes {
+            let (a, b) = (&self.cells[r0 * self.columns + c], &self.cells[r1 * self.columns + c]);
+            std::array::from_fn(|k| a[k] + f * (b[k] - a[k]))
+        };
+        // Between two columns of the level, from middle to middle, all goes in a straight line.
+        let mut first = 0;
+        while first < columns {
+            let (c0, c1, _) = place(first, self.columns);
+            let end = if first < width / 2 { width / 2 } else { first + width }.min(columns);
+            let (a, b) = (of(c0), of(c1));
+            out.extend((first..end).map(|cell| {
+                let f = place(cell, self.columns).2;
+                std::array::from_fn::<f32, 4, _>(|k| a[k] + f * (b[k] - a[k]))
+            }));
+            first = end;
+        }
+    }
+
     /// The value at fractional cell (row, column), the nearest edge value beyond the edges.
     #[inline]
     pub fn sample(&self, row: f32, column: f32) -> Lanes {
@@ -209,6 +236,19 @@ mod tests {
         fine.add_upsampled(&coarse);
         let at = |r: usize, c: usize| fine.cells[r * 15 + c][0];
         assert!((at(7, 7) - at(6, 7) - 2.0).abs() < 1e-5 && (at(7, 7) - at(7, 6) - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_stretched_row_is_what_single_samples_are() {
+        let level = plane(5, 7, |r, c| ((r * 13 + c * 7) % 11) as f32);
+        for (halvings, columns) in [(1, 13), (3, 55), (3, 3), (4, 120)] {
+            let (mut row, at) = (Vec::new(), |cell: usize| (cell as f32 + 0.5) / (1 << halvings) as f32 - 0.5);
+            level.stretched_row(9, halvings, columns, &mut row);
+            assert_eq!(row.len(), columns);
+            for (column, lanes) in row.iter().enumerate() {
+                assert!((lanes[0] - level.sample(at(9), at(column))[0]).abs() < 1e-4, "{halvings} {column}");
+            }
+        }
     }
 
     #[test]

@@ -24,62 +24,62 @@ const RATE_BINS: usize = 256;
 const RATE_BIN_DB: f32 = 0.125;
 
 /// The rain field (mm/h) that the log-odds and what extrapolation brings make together. NaN where `extrapolated` is.
-pub(crate) fn placed(odds: &mut [Lanes], extrapolated: &Array2<f32>) -> Array2<f32> {
+pub(crate) fn placed(odds: &[Lanes], extrapolated: &Array2<f32>) -> Array2<f32> {
     let shape = extrapolated.dim();
     let brought = match extrapolated.as_slice() {
         Some(brought) if brought.len() == odds.len() => brought,
         _ => return extrapolated.clone(),
     };
-    let mut counts = [0_usize; RATES];
-    for rate in brought {
-        for (count, threshold) in counts.iter_mut().zip(RATES_MM_H) {
-            *count += usize::from(*rate >= threshold);
-        }
-    }
+    let layers = Layer::of(brought);
     let mut out = extrapolated.mapv(|r| if r >= RATES_MM_H[0] { 0.0 } else { r });
     let Some(cells) = out.as_slice_mut() else { return out };
-    let cuts: Vec<Option<f32>> = (0..RATES).map(|k| balanced(odds, brought, k, counts[k], shape)).collect();
-    for k in 0..RATES {
-        let Some(cut) = cuts[k] else { break };
-        let layer = Layer::of(k, brought);
-        let above = cuts.get(k + 1).copied().flatten();
-        let lower = &cuts[..k];
-        let belongs = |z: &Lanes, e: f32| {
-            !e.is_nan()
-                && z[k] >= cut
-                && above.is_none_or(|c| z[k + 1] < c)
-                && lower.iter().enumerate().all(|(j, c)| c.is_some_and(|c| z[j] >= c))
-        };
-        let deal = layer.dealt(odds.iter().zip(brought).filter(|(z, e)| belongs(z, **e)).map(|(z, _)| z[k]));
-        for ((out, z), e) in cells.iter_mut().zip(odds.iter()).zip(brought) {
-            if belongs(z, *e) {
-                *out = deal.rate(z[k]);
-            }
+    // A plane per rate, NaN where nothing is known: what each pass reads lies together.
+    let mut planes: [Vec<f32>; RATES] = std::array::from_fn(|k| {
+        odds.iter().zip(brought).map(|(z, e)| if e.is_nan() { f32::NAN } else { z[k] }).collect()
+    });
+    let mut cuts = [None; RATES];
+    let mut count = 0;
+    for k in (0..RATES).rev() {
+        // As many cells reach a rate as are in its layer and in those above.
+        count += layers[k].cells;
+        cuts[k] = balanced(&mut planes[k], k, count, shape);
+    }
+    for (layer, members) in layers.iter().zip(nested(&planes, cuts)) {
+        let deal = layer.dealt(&members);
+        for (cell, score) in members {
+            cells[cell as usize] = deal.rate(score);
         }
     }
     out
 }
 
-/// Takes the local threshold off the log-odds of one rate and gives the value above which the area is right; `None` for
-/// no area at all.
-fn balanced(
-    odds: &mut [Lanes],
-    brought: &[f32],
-    k: usize,
-    count: usize,
-    (rows, columns): (usize, usize),
-) -> Option<f32> {
+/// The cells of each layer and their log-odds there: a cell belongs to the last layer up to which it passes every cut.
+fn nested(planes: &[Vec<f32>; RATES], cuts: [Option<f32>; RATES]) -> [Vec<(u32, f32)>; RATES] {
+    let cuts = cuts.map(|cut| cut.unwrap_or(f32::INFINITY));
+    let mut members: [Vec<(u32, f32)>; RATES] = std::array::from_fn(|_| Vec::new());
+    for (cell, lowest) in planes[0].iter().enumerate() {
+        // Not a number passes none.
+        if *lowest >= cuts[0] {
+            let last = (1..RATES).take_while(|k| planes[*k][cell] >= cuts[*k]).last().unwrap_or(0);
+            members[last].push((cell as u32, planes[last][cell]));
+        }
+    }
+    members
+}
+
+/// Takes the local threshold off the log-odds of one rate (NaN unknown) and gives the value above which the area is
+/// right; `None` for no area at all.
+fn balanced(odds: &mut [f32], k: usize, count: usize, (rows, columns): (usize, usize)) -> Option<f32> {
     if count == 0 {
         return None;
     }
     let (tile_rows, tile_columns) = (rows.div_ceil(TILE), columns.div_ceil(TILE));
     let mut tiles = vec![[0.0_f32; BINS]; tile_rows * tile_columns];
-    for row in 0..rows {
-        let line = row * columns..(row + 1) * columns;
-        for (column, (z, e)) in odds[line.clone()].iter().zip(&brought[line]).enumerate() {
-            if !e.is_nan() {
-                let bin = (((z[k] - LEAST) * BINS_PER_UNIT) as usize).min(BINS - 1);
-                tiles[row / TILE * tile_columns + column / TILE][bin] += 1.0;
+    for (row, line) in odds.chunks_exact(columns).enumerate() {
+        for (tile, cells) in tiles[row / TILE * tile_columns..].iter_mut().zip(line.chunks(TILE)) {
+            for z in cells.iter().filter(|z| !z.is_nan()) {
+                let bin = (((z - LEAST) * BINS_PER_UNIT) as usize).min(BINS - 1);
+                tile[bin] += 1.0;
             }
         }
     }
@@ -117,7 +117,7 @@ fn balanced(
         })
         .collect();
     subtract(odds, k, &thresholds, tile_rows, tile_columns, columns);
-    Some(highest(odds, brought, k, area))
+    Some(highest(odds, area))
 }
 
 /// Tiles smoothed by (1 4 6 4 1)/16 along both axes, nothing beyond the edges.
@@ -142,7 +142,7 @@ fn blurred(tiles: &[[f32; BINS]], rows: usize, columns: usize) -> Vec<[f32; BINS
     pass(&pass(tiles, 0, 1), 1, 0)
 }
 
-fn subtract(odds: &mut [Lanes], k: usize, thresholds: &[f32], rows: usize, columns: usize, width: usize) {
+fn subtract(odds: &mut [f32], k: usize, thresholds: &[f32], rows: usize, columns: usize, width: usize) {
     let place = |cell: usize, tiles: usize| {
         let at = ((cell as f32 + 0.5) / TILE as f32 - 0.5).clamp(0.0, (tiles - 1) as f32);
         (at as usize, (at as usize + 1).min(tiles - 1), at.fract())
@@ -157,18 +157,19 @@ fn subtract(odds: &mut [Lanes], k: usize, thresholds: &[f32], rows: usize, colum
             })
             .collect();
         for (z, (c0, c1, f)) in line.iter_mut().zip(&across) {
-            z[k] -= mixed[*c0] + f * (mixed[*c1] - mixed[*c0]);
+            *z -= mixed[*c0] + f * (mixed[*c1] - mixed[*c0]);
         }
     }
 }
 
 /// The value that the `area` highest cells reach.
-fn highest(odds: &[Lanes], brought: &[f32], k: usize, area: f64) -> f32 {
-    let known = || odds.iter().zip(brought).filter(|(_, e)| !e.is_nan()).map(|(z, _)| z[k]);
-    let (least, most) = known().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), z| (a.min(z), b.max(z)));
+fn highest(odds: &[f32], area: f64) -> f32 {
+    let (least, most) = range(odds);
     let width = ((most - least) / RANK_BINS as f32).max(1e-6);
     let mut bins = vec![0_u32; RANK_BINS];
-    known().for_each(|z| bins[(((z - least) / width) as usize).min(RANK_BINS - 1)] += 1);
+    for z in odds.iter().filter(|z| !z.is_nan()) {
+        bins[(((z - least) / width) as usize).min(RANK_BINS - 1)] += 1;
+    }
     let mut above = 0.0;
     for (bin, n) in bins.iter().enumerate().rev() {
         let n = f64::from(*n);
@@ -180,9 +181,23 @@ fn highest(odds: &[Lanes], brought: &[f32], k: usize, area: f64) -> f32 {
     least
 }
 
+/// Least and greatest of the values that are numbers.
+fn range(values: &[f32]) -> (f32, f32) {
+    // Eight of each, so that no comparison waits for the one before.
+    let (mut least, mut most) = ([f32::INFINITY; 8], [f32::NEG_INFINITY; 8]);
+    for eight in values.chunks(8) {
+        for ((least, most), z) in least.iter_mut().zip(&mut most).zip(eight) {
+            *least = if *z < *least { *z } else { *least };
+            *most = if *z > *most { *z } else { *most };
+        }
+    }
+    (least.into_iter().fold(f32::INFINITY, f32::min), most.into_iter().fold(f32::NEG_INFINITY, f32::max))
+}
+
 /// The rates that extrapolation brings between two thresholds.
 struct Layer {
     low_mm_h: f32,
+    cells: usize,
     bins: Vec<f32>,
 }
 
@@ -194,22 +209,24 @@ struct Deal {
 }
 
 impl Layer {
-    fn of(k: usize, brought: &[f32]) -> Self {
-        let low_mm_h = RATES_MM_H[k];
-        let high = RATES_MM_H.get(k + 1).copied().unwrap_or(f32::INFINITY);
-        let mut bins = vec![0.0; RATE_BINS];
-        for rate in brought.iter().filter(|r| **r >= low_mm_h && **r < high) {
-            let db = 10.0 * (rate / low_mm_h).log10();
-            bins[((db / RATE_BIN_DB) as usize).min(RATE_BINS - 1)] += 1.0;
+    /// The layers of a field.
+    fn of(brought: &[f32]) -> [Self; RATES] {
+        let mut layers = RATES_MM_H.map(|low_mm_h| Self { low_mm_h, cells: 0, bins: vec![0.0; RATE_BINS] });
+        for rate in brought.iter().filter(|r| **r >= RATES_MM_H[0]) {
+            let layer = &mut layers[RATES_MM_H.partition_point(|low| low <= rate) - 1];
+            let db = 10.0 * (rate / layer.low_mm_h).log10();
+            layer.bins[((db / RATE_BIN_DB) as usize).min(RATE_BINS - 1)] += 1.0;
+            layer.cells += 1;
         }
-        if bins.iter().all(|n| *n == 0.0) {
-            bins[0] = 1.0;
+        for layer in layers.iter_mut().filter(|layer| layer.cells == 0) {
+            layer.bins[0] = 1.0;
         }
-        Self { low_mm_h, bins }
+        layers
     }
 
     /// The same share of the cells gets the same rates, the likeliest cell the highest.
-    fn dealt(&self, scores: impl Iterator<Item = f32> + Clone) -> Deal {
+    fn dealt(&self, members: &[(u32, f32)]) -> Deal {
+        let scores = members.iter().map(|(_, score)| *score);
         let (least, most) = scores.clone().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), z| (a.min(z), b.max(z)));
         let per_bin = RANK_BINS as f32 / (most - least).max(1e-6);
         let mut ranks = vec![0.0_f32; RANK_BINS];
@@ -249,9 +266,9 @@ mod tests {
         // Extrapolation has it in the left half, the odds are all for the right one.
         let extrapolated =
             Array2::from_shape_fn((64, 64), |(r, c)| if c < 32 { 0.2 + 0.2 * (r + c) as f32 } else { 0.0 });
-        let mut odds: Vec<Lanes> =
+        let odds: Vec<Lanes> =
             (0..64 * 64).map(|i| if i % 64 >= 32 { [4.0 + (i / 64) as f32 * 0.02; 4] } else { [-7.0; 4] }).collect();
-        let placed = placed(&mut odds, &extrapolated);
+        let placed = placed(&odds, &extrapolated);
         let wet = |columns: std::ops::Range<usize>| {
             placed.indexed_iter().filter(|((_, c), r)| columns.contains(c) && **r >= 0.1).count()
         };
@@ -264,7 +281,7 @@ mod tests {
     fn dry_stays_dry_and_unknown_unknown() {
         for value in [0.0, 0.04, f32::NAN] {
             let extrapolated = Array2::from_elem((20, 30), value);
-            let placed = placed(&mut vec![[3.0; 4]; 600], &extrapolated);
+            let placed = placed(&vec![[3.0; 4]; 600], &extrapolated);
             assert!(placed.iter().all(|r| r.to_bits() == value.to_bits()));
         }
     }
@@ -275,7 +292,7 @@ mod tests {
         extrapolated[(7, 9)] = 3.0;
         let mut odds = vec![[-6.0; 4]; 600];
         odds[7 * 30 + 9] = [1.0; 4];
-        let placed = placed(&mut odds, &extrapolated);
+        let placed = placed(&odds, &extrapolated);
         assert!((2.9..3.2).contains(&placed[(7, 9)]) && placed.iter().filter(|r| **r > 0.0).count() <= 2, "{placed}");
     }
 }

@@ -1,6 +1,6 @@
 //! Predictive distributions of the rain rate, given as exceedance probabilities.
 
-use ndarray::Array2;
+use ndarray::Array3;
 
 use crate::NowcastError;
 
@@ -9,12 +9,12 @@ pub trait Predictive: Send + Sync {
     /// The rates, mm/h, ascending; the first is where rain begins.
     fn rates_mm_h(&self) -> &[f32];
 
-    /// Probabilities (0–1) that rain reaches each of [`Predictive::rates_mm_h`] at a lead (counted from 0), falling from
-    /// rate to rate in every cell; NaN where nothing is known.
+    /// Probabilities (0–1) that rain reaches each of [`Predictive::rates_mm_h`] at a lead (counted from 0), shape (rows,
+    /// columns, rates), falling from rate to rate in every cell; NaN where nothing is known.
     ///
     /// # Errors
     /// [`NowcastError`]: the fields do not fit together.
-    fn exceedance(&self, lead: usize) -> Result<Vec<Array2<f32>>, NowcastError>;
+    fn exceedance(&self, lead: usize) -> Result<Array3<f32>, NowcastError>;
 }
 
 /// Highest rate that any distribution gives, mm/h.
@@ -32,36 +32,86 @@ impl Quantiles {
         Self { log_rates: rates_mm_h.iter().map(|r| r.ln()).collect() }
     }
 
-    /// The rate that is reached with probability `e` where `p` are the probabilities of the rates; 0 where rain at all is
-    /// less likely. Linear in the logarithm of the rate; beyond the last rate the tail goes on as it came.
+    /// The rates that are reached with the probabilities `reached` (ascending) where `p` are those of the rates; they end
+    /// where rain at all is less likely. Linear in the logarithm of the rate; beyond the last rate the tail goes on as it
+    /// came.
     #[inline]
-    pub fn rate_reached(&self, p: &[f32], e: f32) -> f32 {
+    pub fn rates_reached(&self, p: &[f32], reached: &[f32], out: &mut Vec<f32>) {
+        out.clear();
         let rates = &self.log_rates[..self.log_rates.len().min(p.len())];
-        let Some(k) = (0..rates.len()).rev().find(|&k| p[k] >= e) else { return 0.0 };
-        let log_rate = if k + 1 < rates.len() {
-            let share = (p[k] - e) / (p[k] - p[k + 1]).max(1e-9);
-            rates[k] + share * (rates[k + 1] - rates[k])
-        } else {
-            let slope = if k > 0 {
-                ((rates[k] - rates[k - 1]) / (p[k - 1] / p[k]).max(1.0 + 1e-6).ln()).min(LONGEST_TAIL)
+        let mut rest = reached;
+        // From the last rate down: between two of them the logarithm of the rate is a straight line.
+        for k in (0..rates.len()).rev() {
+            let likelier = rest.iter().take_while(|e| **e <= p[k]).count();
+            let (here, further) = rest.split_at(likelier);
+            rest = further;
+            if here.is_empty() {
+                continue;
+            }
+            if k + 1 < rates.len() {
+                let slope = (rates[k + 1] - rates[k]) / (p[k] - p[k + 1]).max(1e-9);
+                out.extend(here.iter().map(|e| rates[k] + (p[k] - e) * slope));
             } else {
-                LONGEST_TAIL
-            };
-            rates[k] + slope * (p[k] / e.max(1e-6)).ln()
-        };
-        log_rate.exp().min(MOST_MM_H)
+                let slope = if k > 0 {
+                    ((rates[k] - rates[k - 1]) / (p[k - 1] / p[k]).max(1.0 + 1e-6).ln()).min(LONGEST_TAIL)
+                } else {
+                    LONGEST_TAIL
+                };
+                out.extend(here.iter().map(|e| rates[k] + slope * (p[k] / e.max(1e-6)).ln()));
+            }
+        }
+        for rate in out {
+            *rate = exp(*rate).min(MOST_MM_H);
+        }
     }
+}
+
+/// The exponential function, good to 5 millionths of its value for |x| < 15: a power of two, and a polynomial for what is between. Vector
+/// instructions take many at once.
+#[inline]
+pub(crate) fn exp(x: f32) -> f32 {
+    // Adding this number rounds to a whole one, which then stands in the lowest bits.
+    const ROUNDING: f32 = 12_582_912.0;
+    let octaves = x.clamp(-80.0, 80.0) * std::f32::consts::LOG2_E;
+    let sum = octaves + ROUNDING;
+    let rest = (octaves - (sum - ROUNDING)) * std::f32::consts::LN_2;
+    let power = sum.to_bits().wrapping_sub(ROUNDING.to_bits()).wrapping_add(127) << 23;
+    // Taylor's polynomial: |rest| is at most ln(2) / 2.
+    let between = 1.0 + rest * (1.0 + rest * (0.5 + rest * (1.0 / 6.0 + rest * (1.0 / 24.0 + rest * (1.0 / 120.0)))));
+    f32::from_bits(power) * between
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn one(quantiles: &Quantiles, p: &[f32], e: f32) -> f32 {
+        let mut rates = Vec::new();
+        quantiles.rates_reached(p, &[e], &mut rates);
+        rates.first().copied().unwrap_or(0.0)
+    }
+
+    #[test]
+    fn the_exponential_is_one() {
+        let off = |x: f32| (f64::from(exp(x)) / f64::from(x).exp() - 1.0).abs();
+        assert!((-1500..1500).map(|i| off(i as f32 * 0.01)).fold(0.0, f64::max) < 5e-6);
+        assert_eq!(exp(0.0), 1.0);
+        assert!(exp(-1e9) < 1e-30 && exp(1e9).is_finite());
+    }
+
+    #[test]
+    fn many_quantiles_at_once_are_those_one_by_one() {
+        let (quantiles, p) = (Quantiles::new(&[0.1, 1.0, 5.0]), [0.7, 0.4, 0.15]);
+        let (reached, mut together) = ([0.02, 0.1, 0.15, 0.2, 0.39, 0.55, 0.7, 0.71, 0.9], Vec::new());
+        quantiles.rates_reached(&p, &reached, &mut together);
+        assert_eq!(together, reached[..7].iter().map(|e| one(&quantiles, &p, *e)).collect::<Vec<_>>());
+    }
+
     #[test]
     fn quantiles_rise_and_agree_with_the_probabilities() {
         let (rates, p) = ([0.1, 1.0, 5.0], [0.7, 0.4, 0.15]);
         let quantiles = Quantiles::new(&rates);
-        let of = |e: f32| quantiles.rate_reached(&p, e);
+        let of = |e: f32| one(&quantiles, &p, e);
         assert_eq!(of(0.71), 0.0);
         for (rate, p) in rates.iter().zip(p) {
             assert!((of(p) / rate - 1.0).abs() < 1e-4, "{rate}: {}", of(p));
@@ -73,8 +123,8 @@ mod tests {
     #[test]
     fn certain_and_impossible_rain_are_no_trouble() {
         let quantiles = Quantiles::new(&[0.1, 1.0]);
-        assert_eq!(quantiles.rate_reached(&[0.0, 0.0], 0.01), 0.0);
-        assert!(quantiles.rate_reached(&[1.0, 1.0], 0.5).is_finite());
-        assert_eq!(quantiles.rate_reached(&[f32::NAN, f32::NAN], 0.5), 0.0);
+        assert_eq!(one(&quantiles, &[0.0, 0.0], 0.01), 0.0);
+        assert!(one(&quantiles, &[1.0, 1.0], 0.5).is_finite());
+        assert_eq!(one(&quantiles, &[f32::NAN, f32::NAN], 0.5), 0.0);
     }
 }
