@@ -24,7 +24,9 @@ pub enum EncodeError {
         most: usize,
     },
     /// A quantisation whose bounds are not those of a scale.
-    #[error("{found:?}; expected finite bounds, 0 < lowest < highest (logarithmic) or highest of at least 1e-30 (linear)")]
+    #[error(
+        "{found:?}; expected finite bounds, 0 < lowest < highest (logarithmic) or highest of at least 1e-30 (linear)"
+    )]
     Quantisation {
         /// The quantisation.
         found: crate::Quantisation,

@@ -165,7 +165,10 @@ mod tests {
     #[test]
     fn a_scale_so_small_that_dry_would_be_rain_is_refused() {
         for highest in [f32::from_bits(1), f32::MIN_POSITIVE, 0.9e-30] {
-            assert!(matches!(Quantisation::from_header(2, 0.0, highest, 60), Err(DecodeError::Field { .. })), "{highest:e}");
+            assert!(
+                matches!(Quantisation::from_header(2, 0.0, highest, 60), Err(DecodeError::Field { .. })),
+                "{highest:e}"
+            );
         }
         let least = Quantisation::Linear { highest: LEAST_HIGHEST };
         assert_eq!(Quantisation::from_header(2, 0.0, LEAST_HIGHEST, 60).unwrap(), least);
