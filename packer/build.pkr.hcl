@@ -8,9 +8,9 @@ build {
     use_proxy     = false
     user          = build.User
     extra_arguments = [
-      "--extra-vars", "raincell_image_build=true nginx_self_signed=true",
+      # As JSON: after `name=` everything is text.
+      "--extra-vars", "{\"raincell_image_build\": true, \"nginx_self_signed\": true, \"base_admins\": ${var.admins}}",
       "--extra-vars", "raincell_version=${var.version} raincell_dist=${local.dist} raincell_config=${local.config}",
-      "--extra-vars", "{\"base_admins\": ${var.admins}}",
     ]
     ansible_env_vars = [
       "ANSIBLE_CONFIG=${path.root}/../ansible/ansible.cfg",

@@ -7,13 +7,24 @@ why_no_nspawn() {
         echo "not root"
     elif ! command -v apt-get >/dev/null; then
         echo "not Debian"
-    elif ! grep -qw overlay /proc/filesystems; then
-        echo "no overlay file system"
+    elif ! overlay_works; then
+        echo "no overlay file system here (inside a container?)"
     elif ! unshare --mount --pid --fork --net true 2>/dev/null; then
         echo "no namespaces (a container without privileges)"
     elif [ ! -d /sys/fs/cgroup ] || ! mountpoint --quiet /sys/fs/cgroup; then
         echo "no cgroups"
     fi
+}
+
+overlay_works() {
+    local folder works=1
+    folder=$(mktemp -d)
+    mkdir "$folder"/{lower,upper,work,root}
+    if mount -t overlay raincell-test -o "lowerdir=$folder/lower,upperdir=$folder/upper,workdir=$folder/work" "$folder/root" 2>/dev/null; then
+        umount "$folder/root" && works=0
+    fi
+    rm -rf "$folder"
+    return $works
 }
 
 # $MACHINE (a folder) gets an overlay, a key and an address.

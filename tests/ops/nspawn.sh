@@ -151,6 +151,7 @@ for broken in "1.2.0 api exit 1" "1.3.0 alert exec sleep 1000"; do
     deploy=$SECONDS
     playbook deploy.yml --extra-vars "raincell_version=$version" 2>/dev/null && fail "a broken release was deployed"
     echo "back after $((SECONDS - deploy)) s"
+    grep -q "$service is back on 1.1.0" "$work/play.log" || fail "the deploy failed for another reason: $(tail -n 20 "$work/play.log")"
     stop_load "a broken release was taken back"
     for name in store prepare nowcast api alert; do
         [ "$(in_machine readlink "/srv/raincell/$name/current")" = releases/1.1.0 ] || fail "$name is not back on 1.1.0"

@@ -6,7 +6,7 @@ make_releases() {
     RELEASES="$1"
     local binaries="$2" version
     for version in 1.0.0 1.1.0; do
-        cargo xtask dist --out "$RELEASES/$version" --bin-dir "$binaries" --version "$version" >&2
+        cargo xtask dist --out "$RELEASES/$version" --bin-dir "$binaries" --version "$version" >/dev/null
         mv "$RELEASES/$version"/*.tar.gz "$RELEASES"
         rm -r "${RELEASES:?}/$version"
     done
@@ -17,7 +17,7 @@ make_releases() {
 break_release() {
     as_root <<SHELL
 cd /srv/raincell
-for service in store prepare nowcast api alert; do cp -al \$service/releases/1.1.0 \$service/releases/$1; done
+for service in store prepare nowcast api alert raincell; do cp -al \$service/releases/1.1.0 \$service/releases/$1; done
 rm $2/releases/$1/bin/raincell-$2
 printf '#!/bin/sh\n%s\n' '$3' >$2/releases/$1/bin/raincell-$2
 chmod 0755 $2/releases/$1/bin/raincell-$2
