@@ -110,6 +110,23 @@ need_dynoxide() {
     fi
 }
 
+# Prometheus and promtool of Debian, unpacked beside the project: the package would also start a server.
+need_prometheus() {
+    local root="$RAINCELL_CACHE/prometheus" folder
+    PROMETHEUS=$(command -v prometheus || echo "$root/usr/bin/prometheus")
+    PROMTOOL=$(command -v promtool || echo "$root/usr/bin/promtool")
+    [ -x "$PROMETHEUS" ] && [ -x "$PROMTOOL" ] && return
+    folder=$(mktemp -d)
+    chmod 755 "$folder"
+    (
+        cd "$folder"
+        apt-get download -qq prometheus 2>/dev/null || { need_debian ca-certificates; apt-get update -qq; apt-get download -qq prometheus; }
+        mkdir -p "$root"
+        dpkg -x prometheus_*.deb "$root"
+    )
+    rm -rf "$folder"
+}
+
 free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }

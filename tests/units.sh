@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if ! command -v systemd-analyze >/dev/null; then
+    # shellcheck source=tests/setup.sh
     . tests/setup.sh
     need_debian systemd
 fi

@@ -262,6 +262,13 @@ impl Feed {
         for view in self.app.memory().sources() {
             let age_s = view.age_s(now).unwrap_or(i64::MAX);
             metrics::gauge!("raincell_api_data_age_seconds", "source" => view.name.clone()).set(age_s as f64);
+            if let Some(interval_s) = view.interval_s() {
+                metrics::gauge!("raincell_api_frame_interval_seconds", "source" => view.name.clone())
+                    .set(interval_s as f64);
+            }
+            if let Some(age_s) = view.nowcast_age_s(now) {
+                metrics::gauge!("raincell_api_nowcast_age_seconds", "source" => view.name.clone()).set(age_s as f64);
+            }
             if view.is_stale(now, stale_after) {
                 worst = Condition::Degraded;
             }

@@ -110,6 +110,19 @@ impl SourceView {
         self.frames.iter().min_by_key(distance).filter(|frame| distance(frame) <= tolerance)
     }
 
+    /// How far apart frames are, seconds: the median of what is kept; `None` for fewer than two.
+    pub fn interval_s(&self) -> Option<i64> {
+        let apart = |pair: &[Arc<HeldFrame>]| pair[1].valid_time().duration_since(pair[0].valid_time()).as_secs();
+        let mut intervals: Vec<i64> = self.frames.windows(2).map(apart).collect();
+        intervals.sort_unstable();
+        intervals.get(intervals.len() / 2).copied()
+    }
+
+    /// Seconds from the issue time of the newest nowcast to `now`; `None` without one.
+    pub fn nowcast_age_s(&self, now: Timestamp) -> Option<i64> {
+        self.run().map(|run| now.duration_since(run.issue_time).as_secs())
+    }
+
     /// How old the newest frame is, seconds; never negative.
     pub fn age_s(&self, now: Timestamp) -> Option<i64> {
         self.newest().map(|frame| now.duration_since(frame.valid_time()).as_secs().max(0))

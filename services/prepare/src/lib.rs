@@ -27,6 +27,8 @@ use raincell_service_runtime::{Health, Runtime, http};
 use raincell_store_client::StoreClient;
 use tokio::net::TcpListener;
 
+pub use time_pattern::at as address_at;
+
 pub use config::{Config, Layout, Recipe, SourceConfig, SourceKind, ZrChoice};
 use folder::Folder;
 use http_index::HttpIndex;

@@ -38,6 +38,8 @@ pub enum Command {
     DeadLetters(DeadLettersArguments),
     /// Posts about rain: list, show, send once more, or send one as a test
     Alerts(AlertsArguments),
+    /// Look at configuration, services, database, sources, targets, clock, disk and certificates, and say what is wrong
+    Doctor(DoctorArguments),
 }
 
 /// A command line that is well-formed and still cannot be followed: exit code 2.
@@ -273,6 +275,19 @@ pub enum AlertsCommand {
         #[arg(long)]
         place: String,
     },
+}
+
+#[derive(Args, Debug)]
+pub struct DoctorArguments {
+    /// TOML file of the services
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// Certificate (PEM) whose end is looked at; may be given several times
+    #[arg(long)]
+    pub certificate: Vec<PathBuf>,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod doctor;
 mod frames_folder;
 mod house;
 mod output;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::DeadLetters(arguments) => commands::store::run_dead_letters(&arguments),
+        Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Alerts(arguments) => commands::alerts::run(&arguments),
     };
     match result {

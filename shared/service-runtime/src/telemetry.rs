@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
 /// Turns logging on: human-readable on a terminal, JSON lines elsewhere (`RAINCELL_LOG_FORMAT=text|json` decides
@@ -20,11 +20,18 @@ pub fn init_tracing(default_filter: &str) {
     let _ = if json { builder.json().try_init() } else { builder.try_init() };
 }
 
+/// Upper bounds of the buckets of all `…_seconds` histograms: from an answer out of memory to a run over a large mosaic.
+const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
 /// The recorder that all services of this process write their metrics to.
 pub fn prometheus() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {
-        let recorder = PrometheusBuilder::new().build_recorder();
+        // Buckets, unlike quantiles, can be added up over several processes. It fails for no buckets only.
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
+            .unwrap_or_else(|_| PrometheusBuilder::new());
+        let recorder = builder.build_recorder();
         let handle = recorder.handle();
         // Fails only where a test has installed a recorder of its own; its metrics are then what it sees.
         let _ = metrics::set_global_recorder(recorder);

@@ -148,14 +148,18 @@ async fn restarts_under_load_fail_no_request() {
             })
             .collect();
         for round in 1..=RESTARTS {
-            while answers.load(Ordering::Relaxed) < round * ANSWERS && !clients.iter().any(|c| c.is_finished()) {
+            while answers.load(Ordering::Relaxed) < round * ANSWERS
+                && !clients.iter().any(thread::JoinHandle::is_finished)
+            {
                 thread::sleep(Duration::from_millis(5));
             }
             service.stop();
             service = supervisor.start();
             supervisor.wait_until_told("READY=1");
         }
-        while answers.load(Ordering::Relaxed) < (RESTARTS + 1) * ANSWERS && !clients.iter().any(|c| c.is_finished()) {
+        while answers.load(Ordering::Relaxed) < (RESTARTS + 1) * ANSWERS
+            && !clients.iter().any(thread::JoinHandle::is_finished)
+        {
             thread::sleep(Duration::from_millis(5));
         }
         stop.store(true, Ordering::Relaxed);

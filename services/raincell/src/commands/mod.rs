@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod demo;
+pub mod doctor;
 pub mod hindcast;
 pub mod inspect;
 pub mod prepare;
