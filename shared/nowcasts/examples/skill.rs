@@ -1,13 +1,15 @@
-//! Skill of a method over events: `skill FOLDER_OF_EVENTS METHOD [EVENT…]`, events as flat files (see `flat`).
+//! Skill of a method over events: `skill FOLDER_OF_EVENTS METHOD [--starts 7,15,23] [EVENT…]`, events as flat files (see
+//! `flat`).
 //!
 //! `best:FOLDER` is `best` with the weights FOLDER/<event>.f32 (see `fit/fit.py`: fitted on all events but this one).
-//! Hindcasts of every third of 12 steps from the start fields 11, 19 and 27 of each event, pooled.
+//! Hindcasts of every third of 12 steps from the start fields 11, 19 and 27 of each event or those given,
+//! pooled.
 
 mod flat;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use raincell_nowcasts::{Best, Inflow, LeadTimes, NowcastMethod, method};
 use raincell_verification::Pool;
 
@@ -34,6 +36,12 @@ fn main() -> Result<()> {
     let name = args.next().context("which method?")?;
     let mut nowcasting = named(&name)?;
     let mut events: Vec<String> = args.collect();
+    let mut starts = STARTS.to_vec();
+    if let Some(at) = events.iter().position(|a| a == "--starts") {
+        ensure!(at + 1 < events.len(), "--starts wants numbers of fields with commas between");
+        starts = events[at + 1].split(',').map(str::parse).collect::<Result<_, _>>().context("--starts")?;
+        events.drain(at..at + 2);
+    }
     if events.is_empty() {
         for entry in std::fs::read_dir(&folder)? {
             events.push(entry?.file_name().to_string_lossy().into_owned());
@@ -47,7 +55,7 @@ fn main() -> Result<()> {
         }
         let mut pools = LEADS.map(|_| Pool::default());
         let (mut motion_s, mut nowcast_s) = (Vec::new(), Vec::new());
-        for start in STARTS {
+        for &start in &starts {
             let past = &fields[..=start];
             let leads = LeadTimes { step_min: 3.0 * flat::step_min(past), count: 4 };
             let nowcast = nowcasting.run(past, &leads, Inflow::LastObservation)?;
@@ -59,7 +67,11 @@ fn main() -> Result<()> {
         }
         motion_s.sort_by(f64::total_cmp);
         nowcast_s.sort_by(f64::total_cmp);
-        println!("{event} {name} motion_s={:.3} nowcast_s={:.3}", motion_s[1], nowcast_s[1]);
+        println!(
+            "{event} {name} motion_s={:.3} nowcast_s={:.3}",
+            motion_s[motion_s.len() / 2],
+            nowcast_s[nowcast_s.len() / 2]
+        );
         for (pool, lead) in pools.iter().zip(LEADS) {
             let s = pool.scores();
             print!("+{lead:<2}");

@@ -6,14 +6,15 @@ use jiff::SignedDuration;
 use ndarray::Array2;
 use raincell_extrapolation::{Inflow, Interpolation, Trajectories};
 use raincell_model::{MotionField, RainField};
-use raincell_motion::{MotionEstimator, PyramidFlow};
 use rayon::prelude::*;
 
+use crate::drift::Drift;
 use crate::exceedance::{RATES, RATES_MM_H, Surroundings, Table, Weights, own, weights_at};
 use crate::levels::{Lanes, Levels};
 use crate::method::newest;
-use crate::placing::placed;
+use crate::placing::{MEDIAN, log_median, placed};
 use crate::traits::{Rate, SCALES, STANDING, State, TRAITS, decibels, on_level};
+use crate::trend::Trend;
 use crate::weights::TABLES;
 use crate::{LeadTimes, Nowcast, NowcastError, NowcastMethod, Timings};
 
@@ -23,26 +24,27 @@ const HISTORY_MIN: i64 = 31;
 const EARLIER_MIN: [f32; 2] = [5.0, 15.0];
 /// What of the fine structure is kept however badly it lasts, per rate: log-odds over the range of strengths.
 const TEXTURE: [f32; RATES] = [0.0, 1.6, 3.2];
-/// How much more the cell's own rain counts at long leads than the odds alone would have it, per rate, and the minutes in
-/// which this comes up but for 1/e: what is rare and small would drown in its wide surroundings.
-const KEPT: [f32; RATES] = [0.0, 0.0, 20.0];
+/// How much more the cell's own rain counts for heavy rain at long leads than the odds alone would have it, and the minutes
+/// in which this comes up but for 1/e: what is rare and small would drown in its wide surroundings.
+const KEPT: f32 = 20.0;
 const KEPT_MIN: f32 = 60.0;
 
 /// The odds that rain reaches 0.1, 1 and 5 mm/h at a cell are a weighted sum (logistic regression) of traits of the air
 /// that arrives there: how much rain of that rate it holds at scales of 2 to 32 km, held 5 and 15 minutes before, holds
-/// around the cell itself. The likeliest cells then make up the area at each rate, balanced between neighbourhoods, and
-/// the rates that extrapolation brings are dealt out within each area by rank.
+/// around the cell itself. The likeliest cells then make up the area at each rate, balanced between neighbourhoods and
+/// grown as areas grew in the last half hour. Within each area a cell gets about the median that the odds speak for; in
+/// that of heavy rain the rates that extrapolation brings are dealt out by rank, drawn to its lower end as the lead
+/// grows, so that the field has fewer peaks than the rain will have: for them there are the percentiles of the ensemble.
 ///
 /// The weights were fitted beforehand on several radars' events, with lead time, and hold for any grid; traits are taken
 /// in kilometres, minutes and relative to the rate.
 pub struct Best {
-    motion: PyramidFlow,
     tables: [Table; RATES],
 }
 
 impl Default for Best {
     fn default() -> Self {
-        Self { motion: PyramidFlow::default(), tables: TABLES }
+        Self { tables: TABLES }
     }
 }
 
@@ -55,7 +57,7 @@ impl Best {
         }
         let at = |k: usize, trait_: usize, power: usize| weights[(k * TRAITS + trait_) * 3 + power];
         let tables = std::array::from_fn(|k| std::array::from_fn(|t| std::array::from_fn(|p| at(k, t, p))));
-        Some(Self { motion: PyramidFlow::default(), tables })
+        Some(Self { tables })
     }
 }
 
@@ -72,10 +74,10 @@ impl NowcastMethod for Best {
         let started = Instant::now();
         let last = newest(past)?;
         let valid_times = leads.valid_times(last.valid_time)?;
-        let motion = self.motion.estimate(past)?;
+        let drift = Drift::estimate(past)?;
         let motion_s = started.elapsed().as_secs_f64();
 
-        let recent = Recent::of(past, last, &motion)?;
+        let recent = Recent::of(past, last, &drift.fresh)?;
         let cell_km = last.grid.cell_km() as f32;
         let levels = recent.as_ref().map(|recent| {
             let state = recent.state(cell_km);
@@ -83,14 +85,8 @@ impl NowcastMethod for Best {
             let levels = RATES_MM_H.map(|r| state.levels(Rate::of(r), &known));
             (state.halvings(), levels)
         });
-        let mut trajectories = Trajectories::new(&motion)?;
-        let along: Vec<Trajectories> = valid_times
-            .iter()
-            .map(|_| {
-                trajectories.advance(leads.step_min as f32);
-                trajectories.clone()
-            })
-            .collect();
+        let trend = Trend::of(past, last);
+        let along = drift.along(leads.step_min as f32, leads.count)?;
         let fields = along
             .par_iter()
             .zip(valid_times)
@@ -101,7 +97,8 @@ impl NowcastMethod for Best {
                 if let Some((halvings, levels)) = &levels {
                     let weights = self.tables.each_ref().map(|t| weights_at(t, trajectories.minutes()));
                     let odds = odds(&rate_mm_h, &known, levels, *halvings, weights, trajectories);
-                    rate_mm_h = placed(&odds, &rate_mm_h);
+                    let minutes = trajectories.minutes();
+                    rate_mm_h = placed(&odds, &rate_mm_h, minutes, trend.growth(minutes));
                 }
                 if inflow == Inflow::Unknown {
                     rate_mm_h.zip_mut_with(&known, |r, k| *r = if k.is_nan() { f32::NAN } else { *r });
@@ -110,11 +107,11 @@ impl NowcastMethod for Best {
             })
             .collect::<Result<Vec<_>, NowcastError>>()?;
         let timings = Timings { motion_s, nowcast_s: started.elapsed().as_secs_f64() - motion_s };
-        Ok(Nowcast { motion, fields, timings })
+        Ok(Nowcast { motion: drift.lasting, fields, timings })
     }
 }
 
-/// Log-odds of every cell, a lane per rate.
+/// Log-odds of every cell, a lane per rate, and the median that they speak for.
 fn odds(
     filled: &Array2<f32>,
     known: &Array2<f32>,
@@ -123,10 +120,11 @@ fn odds(
     mut weights: [Weights; RATES],
     trajectories: &Trajectories,
 ) -> Vec<Lanes> {
-    let kept = 1.0 - (-trajectories.minutes() / KEPT_MIN).exp();
-    for (k, weights) in weights.iter_mut().enumerate() {
-        weights[4 * SCALES + STANDING] += TEXTURE[k] + kept * KEPT[k];
-        weights[4] -= TEXTURE[k];
+    let heavy = RATES - 1;
+    let kept = KEPT * (1.0 - (-trajectories.minutes() / KEPT_MIN).exp());
+    for (weights, texture) in weights.iter_mut().zip(TEXTURE) {
+        weights[4 * SCALES + STANDING] += texture;
+        weights[4] -= texture;
     }
     let around = Surroundings::new(levels, &weights);
     let rates = RATES_MM_H.map(Rate::of);
@@ -148,6 +146,8 @@ fn odds(
                 for k in 0..RATES {
                     z[k] += standing[k] + own(&weights[k], rates[k], db, unknown);
                 }
+                z[MEDIAN] = log_median(z);
+                z[heavy] += kept * rates[heavy].strength(db);
             }
         },
     );

@@ -1,12 +1,12 @@
 //! What the weights of [`Best`](crate::Best) are fitted on: traits of places beside the rain that came to them.
 
 use ndarray::Array2;
-use raincell_extrapolation::{Inflow, Interpolation, Trajectories};
+use raincell_extrapolation::{Inflow, Interpolation};
 use raincell_model::RainField;
-use raincell_motion::{MotionEstimator, PyramidFlow};
 
 use crate::NowcastError;
 use crate::best::{Recent, in_decibels};
+use crate::drift::Drift;
 use crate::traits::{Rate, TRAITS, traits_at};
 
 /// One example: did rain reach a rate at a place?
@@ -33,8 +33,8 @@ pub fn examples(
     mut pick: impl FnMut() -> bool,
 ) -> Result<Vec<Example>, NowcastError> {
     let last = crate::method::newest(past)?;
-    let motion = PyramidFlow::default().estimate(past)?;
-    let Some(recent) = Recent::of(past, last, &motion)? else { return Ok(Vec::new()) };
+    let drift = Drift::estimate(past)?;
+    let Some(recent) = Recent::of(past, last, &drift.fresh)? else { return Ok(Vec::new()) };
     let state = recent.state(last.grid.cell_km() as f32);
     let known = state.known();
     let rates: Vec<Rate> = rates_mm_h.iter().map(|r| Rate::of(*r)).collect();
@@ -42,8 +42,7 @@ pub fn examples(
     let mut out = Vec::new();
     for field in later {
         let lead_min = field.valid_time.duration_since(last.valid_time).as_secs_f32() / 60.0;
-        let mut trajectories = Trajectories::new(&motion)?;
-        trajectories.advance(lead_min);
+        let trajectories = drift.to(lead_min)?;
         let carried = trajectories.carry(&last.rate_mm_h, Interpolation::Bilinear, Inflow::Unknown)?;
         let filled =
             in_decibels(&trajectories.carry(&last.rate_mm_h, Interpolation::Bilinear, Inflow::LastObservation)?);

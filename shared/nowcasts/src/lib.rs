@@ -9,6 +9,7 @@ mod best;
 mod calibrated;
 #[allow(clippy::approx_constant)] // A fitted number may lie near a famous one.
 mod calibrated_weights;
+mod drift;
 mod ensemble;
 mod exceedance;
 mod extrapolation;
@@ -24,6 +25,7 @@ mod scales;
 mod sprog;
 mod states;
 mod traits;
+mod trend;
 mod weights;
 
 pub use anvil::Anvil;

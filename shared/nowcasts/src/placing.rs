@@ -14,17 +14,44 @@ const BINS_PER_UNIT: f32 = 8.0;
 /// Bins of the final ranking.
 const RANK_BINS: usize = 4096;
 /// How much of the local threshold counts against the global one.
-const LOCAL: [f32; RATES] = [0.4, 0.4, 0.4];
+const LOCAL: [f32; RATES] = [0.5, 0.5, 0.4];
 /// Weight, in the logarithm, of the area that extrapolation brings against the one that the odds expect.
 const EXTRAPOLATED: [f32; RATES] = [0.0, 0.5, 1.0];
 /// The area's share of the extrapolated one stays within this range.
 const AREA: [f32; 2] = [0.7, 1.4];
+/// By how much areas are larger than they should be on average, per rate, at long leads, and the minutes in which this
+/// comes up but for 1/e, slowly first: the less is known of where rain will be, the more a miss costs against a false
+/// alarm in CSI and FSS.
+const LARGER: [f32; RATES] = [0.06, 0.2, 0.2];
+const LARGER_MIN: f32 = 60.0;
+/// How much the median of the odds counts, in the logarithm, against the rate dealt out by rank.
+const MEDIAN_COUNTS: f32 = 0.8;
+/// The minutes in which rates of the heaviest layer are drawn to its lower end, in the logarithm, but for 1/e: peaks are
+/// the first that cannot be foretold.
+const PEAKS_MIN: f32 = 600.0;
+/// The lane beside the odds that holds the logarithm of the median.
+pub(crate) const MEDIAN: usize = RATES;
+/// Natural logarithms of the rates.
+const LOG_RATES: [f32; RATES] = [-std::f32::consts::LN_10, 0.0, 1.609_438];
+/// Rates stay off the ends of their layers by this factor, so that rounding does not move them over.
+const WITHIN: f32 = 1.001;
 /// Bins of rates within a layer, and their width, dB.
 const RATE_BINS: usize = 256;
 const RATE_BIN_DB: f32 = 0.125;
 
-/// The rain field (mm/h) that the log-odds and what extrapolation brings make together. NaN where `extrapolated` is.
-pub(crate) fn placed(odds: &[Lanes], extrapolated: &Array2<f32>) -> Array2<f32> {
+/// Natural logarithm of the rate (mm/h) that is as likely reached as not, by the log-odds of the rates; where that is
+/// below the least or above the highest of them, this one.
+#[inline]
+pub(crate) fn log_median(odds: &Lanes) -> f32 {
+    let Some(above) = (0..RATES).find(|k| odds[*k] <= 0.0) else { return LOG_RATES[RATES - 1] };
+    let Some(below) = above.checked_sub(1) else { return LOG_RATES[0] };
+    let share = odds[below] / (odds[below] - odds[above]).max(1e-6);
+    LOG_RATES[below] + share * (LOG_RATES[above] - LOG_RATES[below])
+}
+
+/// The rain field (mm/h) that the log-odds (their median in the lane [`MEDIAN`]) and what extrapolation brings make
+/// together, `lead_min` ahead, its areas grown by the given factors. NaN where `extrapolated` is.
+pub(crate) fn placed(odds: &[Lanes], extrapolated: &Array2<f32>, lead_min: f32, growth: [f32; RATES]) -> Array2<f32> {
     let shape = extrapolated.dim();
     let brought = match extrapolated.as_slice() {
         Some(brought) if brought.len() == odds.len() => brought,
@@ -42,12 +69,23 @@ pub(crate) fn placed(odds: &[Lanes], extrapolated: &Array2<f32>) -> Array2<f32> 
     for k in (0..RATES).rev() {
         // As many cells reach a rate as are in its layer and in those above.
         count += layers[k].cells;
-        cuts[k] = balanced(&mut planes[k], k, count, shape);
+        let larger = growth[k] * (1.0 + LARGER[k] * (1.0 - (-(lead_min / LARGER_MIN).powi(2)).exp()));
+        cuts[k] = balanced(&mut planes[k], k, count, shape, larger);
     }
-    for (layer, members) in layers.iter().zip(nested(&planes, cuts)) {
+    let fades = (-lead_min / PEAKS_MIN).exp();
+    for (k, (layer, members)) in layers.iter().zip(nested(&planes, cuts)).enumerate() {
         let deal = layer.dealt(&members);
+        let (low, high) = (LOG_RATES[k], LOG_RATES.get(k + 1).copied());
         for (cell, score) in members {
-            cells[cell as usize] = deal.rate(score);
+            let dealt = deal.rate(score).ln();
+            cells[cell as usize] = match high {
+                Some(high) => {
+                    let median = odds[cell as usize][MEDIAN].clamp(low, high);
+                    let rate = (dealt + MEDIAN_COUNTS * (median - dealt)).exp();
+                    rate.clamp(RATES_MM_H[k] * WITHIN, RATES_MM_H[k + 1] / WITHIN)
+                }
+                None => (low + fades * (dealt - low)).exp().max(RATES_MM_H[k] * WITHIN),
+            };
         }
     }
     out
@@ -69,7 +107,7 @@ fn nested(planes: &[Vec<f32>; RATES], cuts: [Option<f32>; RATES]) -> [Vec<(u32, 
 
 /// Takes the local threshold off the log-odds of one rate (NaN unknown) and gives the value above which the area is
 /// right; `None` for no area at all.
-fn balanced(odds: &mut [f32], k: usize, count: usize, (rows, columns): (usize, usize)) -> Option<f32> {
+fn balanced(odds: &mut [f32], k: usize, count: usize, (rows, columns): (usize, usize), larger: f32) -> Option<f32> {
     if count == 0 {
         return None;
     }
@@ -94,7 +132,7 @@ fn balanced(odds: &mut [f32], k: usize, count: usize, (rows, columns): (usize, u
     let brought_area = count as f64;
     let mix = f64::from(EXTRAPOLATED[k]);
     let area = (expected(0.0).max(1.0).ln() * (1.0 - mix) + brought_area.ln() * mix).exp();
-    let area = area.clamp(f64::from(AREA[0]) * brought_area, f64::from(AREA[1]) * brought_area);
+    let area = area.clamp(f64::from(AREA[0]) * brought_area, f64::from(AREA[1]) * brought_area) * f64::from(larger);
     let (mut low, mut high) = (-12.0_f32, 12.0_f32);
     for _ in 0..20 {
         let middle = 0.5 * (low + high);
@@ -268,7 +306,7 @@ mod tests {
             Array2::from_shape_fn((64, 64), |(r, c)| if c < 32 { 0.2 + 0.2 * (r + c) as f32 } else { 0.0 });
         let odds: Vec<Lanes> =
             (0..64 * 64).map(|i| if i % 64 >= 32 { [4.0 + (i / 64) as f32 * 0.02; 4] } else { [-7.0; 4] }).collect();
-        let placed = placed(&odds, &extrapolated);
+        let placed = placed(&odds, &extrapolated, 5.0, [1.0; RATES]);
         let wet = |columns: std::ops::Range<usize>| {
             placed.indexed_iter().filter(|((_, c), r)| columns.contains(c) && **r >= 0.1).count()
         };
@@ -281,7 +319,7 @@ mod tests {
     fn dry_stays_dry_and_unknown_unknown() {
         for value in [0.0, 0.04, f32::NAN] {
             let extrapolated = Array2::from_elem((20, 30), value);
-            let placed = placed(&vec![[3.0; 4]; 600], &extrapolated);
+            let placed = placed(&[[3.0; 4]; 600], &extrapolated, 30.0, [1.0; RATES]);
             assert!(placed.iter().all(|r| r.to_bits() == value.to_bits()));
         }
     }
@@ -292,7 +330,37 @@ mod tests {
         extrapolated[(7, 9)] = 3.0;
         let mut odds = vec![[-6.0; 4]; 600];
         odds[7 * 30 + 9] = [1.0; 4];
-        let placed = placed(&odds, &extrapolated);
-        assert!((2.9..3.2).contains(&placed[(7, 9)]) && placed.iter().filter(|r| **r > 0.0).count() <= 2, "{placed}");
+        let placed = placed(&odds, &extrapolated, 30.0, [1.0; RATES]);
+        assert!((2.7..3.2).contains(&placed[(7, 9)]) && placed.iter().filter(|r| **r > 0.0).count() <= 2, "{placed}");
+    }
+
+    #[test]
+    fn the_median_lies_where_the_odds_are_even() {
+        let mm_h = |odds: Lanes| log_median(&odds).exp();
+        assert!((mm_h([-1.0, -3.0, -6.0, 0.0]) - 0.1).abs() < 1e-5 && (mm_h([4.0, 2.0, 0.5, 0.0]) - 5.0).abs() < 1e-4);
+        assert!((mm_h([2.0, -2.0, -4.0, 0.0]) - 0.1_f32.sqrt()).abs() < 1e-4);
+        assert!((mm_h([2.0, 1.0, -1.0, 0.0]) - 5.0_f32.sqrt()).abs() < 1e-4);
+        assert!(mm_h([2.0, 1e-9, -1e-9, 0.0]).is_finite() && mm_h([1.0, 2.0, -1.0, 0.0]).is_finite());
+    }
+
+    #[test]
+    fn rates_are_drawn_to_the_median_and_areas_stay() {
+        let extrapolated =
+            Array2::from_shape_fn((64, 64), |(r, c)| if c < 32 { 0.2 + 0.2 * (r + c) as f32 } else { 0.0 });
+        let odds = |median: f32| -> Vec<Lanes> {
+            let near = |i: usize| 0.02 * (i / 64) as f32;
+            (0..64 * 64)
+                .map(|i| if i % 64 < 32 { [4.0 + near(i), near(i), near(i) - 3.0, median] } else { [-7.0; 4] })
+                .collect()
+        };
+        let [low, high] = [0.3_f32, 4.0].map(|median| placed(&odds(median.ln()), &extrapolated, 30.0, [1.0; RATES]));
+        for threshold in RATES_MM_H {
+            let area = |a: &Array2<f32>| a.iter().filter(|r| **r >= threshold).count();
+            assert_eq!(area(&low), area(&high), "{threshold}");
+        }
+        assert!(low.sum() < high.sum(), "{} and {}", low.sum(), high.sum());
+        let grown = placed(&odds(0.0), &extrapolated, 30.0, [1.3; RATES]);
+        let heavy = |a: &Array2<f32>| a.iter().filter(|r| **r >= 5.0).count();
+        assert!(heavy(&grown) > heavy(&low), "{} of {}", heavy(&grown), heavy(&low));
     }
 }
