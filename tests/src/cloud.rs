@@ -104,8 +104,7 @@ impl Cloud {
         assert!(put.status().is_success(), "{}", put.status());
         let dead = format!("{name}-dead");
         cloud.ask("sqs", &[("Action", "CreateQueue"), ("QueueName", &dead)]).await;
-        let redrive =
-            format!("{{\"deadLetterTargetArn\":\"arn:aws:sqs:us-east-1:{ACCOUNT}:{dead}\",\"maxReceiveCount\":\"5\"}}");
+        let redrive = redrive_policy(name, 5);
         let attribute = [("Attribute.1.Name", "RedrivePolicy"), ("Attribute.1.Value", redrive.as_str())];
         cloud.ask("sqs", &[&[("Action", "CreateQueue"), ("QueueName", name)][..], &attribute].concat()).await;
         cloud
@@ -150,6 +149,21 @@ impl Cloud {
     pub async fn send(&self, body: &str) {
         let url = self.queue_url(&self.name);
         self.ask("sqs", &[("Action", "SendMessage"), ("QueueUrl", &url), ("MessageBody", body)]).await;
+    }
+
+    /// From now on a message that was received so often goes to the dead-letter queue instead of once more.
+    pub async fn give_up_after(&self, receives: u32) {
+        let url = self.queue_url(&self.name);
+        let redrive = redrive_policy(&self.name, receives);
+        let attribute = [("Attribute.1.Name", "RedrivePolicy"), ("Attribute.1.Value", redrive.as_str())];
+        self.ask("sqs", &[&[("Action", "SetQueueAttributes"), ("QueueUrl", &url)][..], &attribute].concat()).await;
+    }
+
+    /// The body of a message that a reader of the queue gets now, if there is one; it is hidden from others for a while.
+    pub async fn receive(&self, queue: &str) -> Option<String> {
+        let answer = self.ask("sqs", &[("Action", "ReceiveMessage"), ("QueueUrl", &self.queue_url(queue))]).await;
+        let (_, body) = answer.split_once("<Body>")?;
+        Some(body.split("</Body>").next()?.to_owned())
     }
 
     /// Messages of a queue: visible and in somebody's hand.
@@ -201,6 +215,12 @@ impl Cloud {
 pub fn created(bucket: &str, key: &str) -> Value {
     serde_json::json!({ "Records": [{ "eventName": "ObjectCreated:Put",
         "s3": { "bucket": { "name": bucket }, "object": { "key": key } } }] })
+}
+
+/// Of a queue whose dead-letter queue is named after it.
+fn redrive_policy(name: &str, receives: u32) -> String {
+    let dead = arn("sqs", &format!("{name}-dead"));
+    serde_json::json!({ "deadLetterTargetArn": dead, "maxReceiveCount": receives.to_string() }).to_string()
 }
 
 fn arn(service: &str, name: &str) -> String {

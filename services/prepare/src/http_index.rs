@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use glob::Pattern;
 use jiff::Timestamp;
 use raincell_http_client::{Client, Request, RetryPolicy};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Certificate, Method, StatusCode, Url};
 
 use crate::config::SourceConfig;
 use crate::dead_letters;
@@ -45,8 +45,8 @@ pub struct HttpIndex {
 }
 
 /// What is wrong with the settings of such a source.
-pub fn check(url: &str, pattern: &str) -> Vec<String> {
-    let mut problems = Vec::new();
+pub fn check(source: &SourceConfig) -> Vec<String> {
+    let (url, pattern, mut problems) = (&source.url, &source.pattern, Vec::new());
     match directory(&time_pattern::at(url, Timestamp::UNIX_EPOCH)) {
         Ok(directory) if matches!(directory.scheme(), "http" | "https") && directory.has_host() => {}
         _ => problems.push(format!("url is `{url}`, expected one of a directory: https://host/path/")),
@@ -54,7 +54,23 @@ pub fn check(url: &str, pattern: &str) -> Vec<String> {
     if let Err(error) = Pattern::new(pattern) {
         problems.push(format!("pattern `{pattern}`: {error}"));
     }
+    if let Err(error) = trusted(&source.ca_file) {
+        problems.push(format!("{error:#}"));
+    }
     problems
+}
+
+/// The certificates of a file; none where no file is named.
+fn trusted(ca_file: &Path) -> anyhow::Result<Vec<Certificate>> {
+    if ca_file.as_os_str().is_empty() {
+        return Ok(Vec::new());
+    }
+    let name = || format!("ca_file is {}", ca_file.display());
+    let certificates = Certificate::from_pem_bundle(&std::fs::read(ca_file).with_context(name)?).with_context(name)?;
+    if certificates.is_empty() {
+        bail!("{}, which holds no certificate, expected PEM", name());
+    }
+    Ok(certificates)
 }
 
 /// The directory at an address.
@@ -71,9 +87,10 @@ impl HttpIndex {
     /// The directory of a source.
     ///
     /// # Errors
-    /// When the pattern is none or the HTTP client cannot be made.
+    /// When the pattern is none, or the HTTP client cannot be made with the certificates of `ca_file`.
     pub fn new(source: &SourceConfig) -> anyhow::Result<Self> {
-        let http = raincell_http_client::builder().read_timeout(SILENCE).build()?;
+        let http = raincell_http_client::builder().read_timeout(SILENCE).tls_certs_merge(trusted(&source.ca_file)?);
+        let http = http.build()?;
         let address = Url::parse(&Url::parse(&source.url)?.origin().ascii_serialization())?;
         let client = Client::new("index", vec![address], http).with_policy(CALLS).with_tries(TRIES);
         Ok(Self {
@@ -202,9 +219,21 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_said() {
-        assert!(check("http://h/x", "*.h5").is_empty() && check("https://h/x", "*.h5").is_empty());
+        let check = |url: &str, pattern: &str, ca_file: &str| {
+            let source = serde_json::json!({
+                "name": "x", "kind": "http-index", "url": url, "pattern": pattern, "ca_file": ca_file
+            });
+            super::check(&serde_json::from_value(source).unwrap())
+        };
+        assert!(check("http://h/x", "*.h5", "").is_empty() && check("https://h/x", "*.h5", "").is_empty());
         for (url, pattern) in [("ftp://h/", "*"), ("x", "*"), ("", "*"), ("http://h/", "[")] {
-            assert_eq!(check(url, pattern).len(), 1, "{url} {pattern}");
+            assert_eq!(check(url, pattern, "").len(), 1, "{url} {pattern}");
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "no certificate").unwrap();
+        for ca_file in ["/no/such/file", &file.path().to_string_lossy()] {
+            let problems = check("https://h/", "*", ca_file);
+            assert!(problems.len() == 1 && problems[0].contains(ca_file), "{problems:?}");
         }
     }
 }

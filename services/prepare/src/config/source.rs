@@ -52,6 +52,9 @@ pub struct SourceConfig {
     /// The directory, of an `http-index` source; `%Y`, `%m`, `%d`, `%H` stand for the time (UTC).
     #[serde(default)]
     pub url: String,
+    /// Certificates to trust besides those that the machine trusts, PEM; of an `http-index` source.
+    #[serde(default)]
+    pub ca_file: PathBuf,
     /// The bucket, of an S3 source.
     #[serde(default)]
     pub bucket: String,
@@ -238,7 +241,7 @@ impl SourceConfig {
         match self.kind {
             SourceKind::Folder if self.path.as_os_str().is_empty() => vec!["path is empty, expected a folder".into()],
             SourceKind::Folder => Vec::new(),
-            SourceKind::HttpIndex => crate::http_index::check(&self.url, &self.pattern),
+            SourceKind::HttpIndex => crate::http_index::check(self),
             SourceKind::S3Poll | SourceKind::S3Sqs => crate::s3::check(self),
         }
     }

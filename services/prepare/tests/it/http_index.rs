@@ -105,3 +105,24 @@ async fn a_bad_file_is_copied_to_the_dead_letters_with_its_address_and_not_fetch
     assert_eq!((server.asked("bad.h5"), asked), (4, 4), "three tries and the copy");
     prepare.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_with_a_certificate_of_its_own_authority_is_trusted_where_the_config_names_that() {
+    let (world, (server, authority)) = (World::new().await, Server::start_tls().await);
+    let file = whole(0);
+    server.put(&file.0, &file.1);
+    let prepare = world.prepare(&source(&server, "")).await;
+    eventually("it is told", async || {
+        let (condition, detail) = source_health(&prepare).await;
+        condition == "degraded" && detail.contains(&server.url)
+    })
+    .await;
+    prepare.stop().await;
+    assert_eq!((server.asked(&file.0), world.frames().await.len()), (0, 0));
+
+    let ca_file = world.path("authority.pem");
+    std::fs::write(&ca_file, authority).unwrap();
+    let prepare = world.prepare(&source(&server, &format!("ca_file = '{}'", ca_file.display()))).await;
+    world.until_frames(&expected(&[file])).await;
+    prepare.stop().await;
+}

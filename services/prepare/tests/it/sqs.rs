@@ -1,5 +1,8 @@
 //! Objects that a queue announces.
 
+use std::time::Duration;
+
+use raincell_fault_proxy::{Fault, FaultProxy, Faults};
 use raincell_tests::cloud::{Cloud, created, start_ministack};
 use raincell_tests::free_port;
 
@@ -107,4 +110,51 @@ async fn while_the_queue_is_away_listings_keep_frames_coming() {
     later.send(&created(&cloud.name, &files[2].0).to_string()).await;
     world.until_frames(&expected(&files)).await;
     assert_eq!(prepare.metric("raincell_prepare_files_total", "by=\"announced\"").await, 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_stays_hidden_for_as_long_as_its_object_is_worked_on() {
+    let Some(cloud) = Cloud::new().await else { return };
+    let (world, file) = (World::new().await, whole(0));
+    cloud.announce().await;
+    // Each look into the bucket takes longer than a message is hidden at first.
+    let slow = Faults { every: 1, kinds: vec![Fault::Slow(Duration::from_secs(12))] };
+    let bucket = FaultProxy::start(&cloud.endpoint, slow).await.unwrap();
+    let source = cloud.sqs(QUEUE_ONLY).replace(&format!("endpoint = '{}'", cloud.endpoint), "");
+    let prepare = Process::start(&world, &format!("{source}\nendpoint = '{}'", bucket.url));
+    cloud.put(&file.0, &file.1).await;
+    let named = async || prepare.metric("raincell_prepare_messages_total", "objects").await;
+    eventually("it is announced", async || named().await == 1.0).await;
+    let mut asked = 0;
+    while world.frames().await.is_empty() {
+        assert_eq!(cloud.receive(&cloud.name).await, None, "another reader sees it while it is worked on");
+        asked += 1;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    world.until_frames(&expected(&[file])).await;
+    until_empty(&cloud).await;
+    assert!(asked > 20, "it took no longer than the message was hidden: {asked}");
+    assert!(prepare.metric("raincell_prepare_queue_requests_total", "call=\"extend\"").await >= 3.0);
+    assert_eq!(prepare.metric("raincell_prepare_messages_total", "again=\"yes\"").await, 0.0);
+    assert_eq!(prepare.metric("raincell_prepare_s3_requests_total", "call=\"get\"").await, 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_never_finished_ends_in_the_dead_letter_queue_and_the_others_go_on() {
+    let Some(cloud) = Cloud::new().await else { return };
+    let (mut world, file) = (World::new().await, whole(0));
+    cloud.announce().await;
+    cloud.give_up_after(2).await;
+    // What is no notification is told to the store, and is deleted only then: without a store it comes back.
+    world.stop_store().await;
+    cloud.send("no notification at all").await;
+    let prepare = Process::start(&world, &cloud.sqs(QUEUE_ONLY));
+    let dead = format!("{}-dead", cloud.name);
+    eventually("it is in the dead-letter queue", async || cloud.messages(&dead).await == 1).await;
+    assert_eq!(prepare.metric("raincell_prepare_messages_total", "holds=\"unreadable\"").await, 2.0);
+    assert_eq!(cloud.receive(&dead).await.as_deref(), Some("no notification at all"));
+    world.restart_store().await;
+    cloud.put(&file.0, &file.1).await;
+    world.until_frames(&expected(&[file])).await;
+    eventually("the queue is empty", async || cloud.messages(&cloud.name).await == 0).await;
 }
