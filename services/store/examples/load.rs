@@ -30,7 +30,7 @@ const READS: usize = 200;
 /// Writers at once, and for how long.
 const WRITERS: usize = 8;
 const SUSTAINED: Duration = Duration::from_secs(10);
-/// Frames kept ready for the sustained load: more than any box writes in that time.
+/// Frames kept ready for the sustained load, which ends with them where they are stored sooner.
 const READY: usize = 6000;
 
 struct Arguments {

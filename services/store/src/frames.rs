@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use raincell_api_types::frames::FramePage;
 use raincell_frame::{FrameHeader, MEDIA_TYPE, decode_header};
 use raincell_frame_store::{FrameKey, FrameQuery, Put};
@@ -14,6 +13,7 @@ use crate::App;
 use crate::answers::{Refusal, body_answer, expect_media_type, expect_same, put_answer, write_condition};
 use crate::leases::Writable;
 use crate::parameters::{Parameters, time_in};
+use crate::whole_body::WholeBody;
 
 /// The most frames in one page.
 const LARGEST_PAGE: usize = 1000;
@@ -26,7 +26,7 @@ pub(crate) async fn put(
     Path(path): FramePath,
     Writable(store): Writable,
     headers: HeaderMap,
-    body: Bytes,
+    WholeBody(body): WholeBody,
 ) -> Result<Response, Refusal> {
     let key = key_of(&path)?;
     expect_media_type(&headers, MEDIA_TYPE)?;

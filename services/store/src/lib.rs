@@ -18,6 +18,7 @@ mod parameters;
 mod rain;
 mod retention;
 mod verification;
+mod whole_body;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub use config::Config;
 pub(crate) struct App {
     pub(crate) store: Arc<dyn FrameStore>,
     pub(crate) runtime: Runtime,
+    /// The largest frame or run.
+    pub(crate) body_limit_bytes: usize,
 }
 
 /// Serves until the runtime is shut down.
@@ -47,7 +50,8 @@ pub(crate) struct App {
 /// # Errors
 /// When the database cannot be opened, or the server itself fails.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
-    let app = App { store: backend::open(&config).await?, runtime: runtime.clone() };
+    let body_limit_bytes = config.body_limit_mb as usize * (1 << 20);
+    let app = App { store: backend::open(&config).await?, runtime: runtime.clone(), body_limit_bytes };
     let health = Health::new("store");
     health.set("database", Condition::Ok, "opened");
     match config.backend {
@@ -85,7 +89,7 @@ fn router(app: App, health: &Health, config: &Config) -> Router {
         .route("/v1/dead-letters", get(dead_letters::list).post(dead_letters::add))
         .route("/v1/dead-letters/{id}", get(dead_letters::get))
         .route("/v1/dead-letters/{id}/replay", axum::routing::post(dead_letters::replay))
-        .layer(DefaultBodyLimit::max(config.body_limit_mb as usize * (1 << 20)))
+        .layer(DefaultBodyLimit::max(app.body_limit_bytes))
         .layer(middleware::from_fn_with_state(BearerToken::new(&config.token), require_bearer))
         .with_state(app);
     paths.merge(health.routes()).fallback(|| async { Problem::not_found("there is no such path here") })

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use raincell_frame::{RUN_MEDIA_TYPE, decode_header, decode_run_header};
 use raincell_frame_store::{NowcastKey, Put, StoreError};
 use raincell_service_runtime::Problem;
@@ -14,6 +13,7 @@ use crate::answers::{Refusal, body_answer, expect_media_type, expect_same, put_a
 use crate::frames::{expect_whole, malformed};
 use crate::leases::Writable;
 use crate::parameters::{Parameters, time_in};
+use crate::whole_body::WholeBody;
 
 /// The most runs in one listing.
 const LONGEST_LIST: usize = 1000;
@@ -26,7 +26,7 @@ pub(crate) async fn put(
     Path(path): RunPath,
     Writable(store): Writable,
     headers: HeaderMap,
-    body: Bytes,
+    WholeBody(body): WholeBody,
 ) -> Result<Response, Refusal> {
     let key = key_of(&path)?;
     expect_media_type(&headers, RUN_MEDIA_TYPE)?;

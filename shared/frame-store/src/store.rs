@@ -206,22 +206,13 @@ pub trait FrameStore: Debug + Send + Sync {
     ///
     /// # Errors
     /// As any call.
-    async fn newest_posts(&self, limit: usize) -> Result<Vec<OutboxPost>, StoreError> {
-        let mut posts = self.outbox(None, usize::MAX).await?;
-        posts.reverse();
-        posts.truncate(limit);
-        Ok(posts)
-    }
+    async fn newest_posts(&self, limit: usize) -> Result<Vec<OutboxPost>, StoreError>;
 
     /// A post by its key.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
-    async fn outbox_post(&self, key: &str) -> Result<OutboxPost, StoreError> {
-        let posts = self.outbox(None, usize::MAX).await?;
-        let post = posts.into_iter().find(|post| post.key == key);
-        post.ok_or_else(|| StoreError::NotFound { what: format!("post {key}") })
-    }
+    async fn outbox_post(&self, key: &str) -> Result<OutboxPost, StoreError>;
 
     /// Records what became of a try to send a post, and counts it. A post that was sent stays sent.
     ///

@@ -136,6 +136,10 @@ impl FrameStore for ThrottledStore {
         self.inner.subscribe()
     }
 
+    fn write_trouble(&self) -> Option<String> {
+        self.inner.write_trouble()
+    }
+
     async fn alert_state(&self, place: &str) -> Result<AlertState, StoreError> {
         self.through(self.inner.alert_state(place)).await
     }

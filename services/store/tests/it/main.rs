@@ -8,5 +8,6 @@ mod frames;
 mod leases;
 mod process;
 mod replicas;
+mod retention;
 mod server;
 mod verification;

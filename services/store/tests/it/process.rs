@@ -1,6 +1,7 @@
 //! The real binary: killed while it is written to, told to stop, started with a wrong configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -19,14 +20,21 @@ use tokio::process::{Child, Command};
 
 use super::server::{TOKEN, endpoint_and_table, frame, minute};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_raincell-store");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_raincell-store");
 
 /// What it keeps things in goes into its environment.
 async fn start(folder: &Path, database: &[(&str, String)]) -> (Child, StoreClient) {
     start_as(folder, database, Command::new(BINARY)).await
 }
 
-async fn start_as(folder: &Path, database: &[(&str, String)], mut command: Command) -> (Child, StoreClient) {
+async fn start_as(folder: &Path, database: &[(&str, String)], command: Command) -> (Child, StoreClient) {
+    let (child, url) = spawn(folder, database, command).await;
+    let policy = RetryPolicy { deadline: Duration::from_secs(10), ..RetryPolicy::default() };
+    (child, StoreClient::new(&url, TOKEN).unwrap().with_policy(policy))
+}
+
+/// Gives where it listens.
+pub async fn spawn(folder: &Path, database: &[(&str, String)], mut command: Command) -> (Child, String) {
     let mut child = command
         .current_dir(folder)
         .env("RAINCELL_STORE__TOKEN", TOKEN)
@@ -39,13 +47,19 @@ async fn start_as(folder: &Path, database: &[(&str, String)], mut command: Comma
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = lines.next_line().await.unwrap().expect("it prints where it listens");
-    let url = line.strip_prefix("listening on ").unwrap().to_owned();
-    let policy = RetryPolicy { deadline: Duration::from_secs(10), ..RetryPolicy::default() };
-    (child, StoreClient::new(&url, TOKEN).unwrap().with_policy(policy))
+    (child, line.strip_prefix("listening on ").unwrap().to_owned())
 }
 
-fn sqlite(folder: &Path) -> Vec<(&'static str, String)> {
+pub fn sqlite(folder: &Path) -> Vec<(&'static str, String)> {
     vec![("RAINCELL_STORE__DATABASE", folder.join("data/store.db").display().to_string())]
+}
+
+pub fn dynamodb(endpoint: String, table: String) -> Vec<(&'static str, String)> {
+    vec![
+        ("RAINCELL_STORE__BACKEND", "dynamodb".to_owned()),
+        ("RAINCELL_STORE__ENDPOINT", endpoint),
+        ("RAINCELL_STORE__TABLE", table),
+    ]
 }
 
 /// How often the store is killed.
@@ -63,12 +77,7 @@ async fn no_accepted_frame_is_lost_to_fifty_kills_on_sqlite() {
 async fn no_accepted_frame_is_lost_to_fifty_kills_on_dynamodb() {
     let Some((endpoint, table)) = endpoint_and_table() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let database = [
-        ("RAINCELL_STORE__BACKEND", "dynamodb".to_owned()),
-        ("RAINCELL_STORE__ENDPOINT", endpoint),
-        ("RAINCELL_STORE__TABLE", table),
-    ];
-    kill_while_it_is_written_to(folder.path(), &database).await;
+    kill_while_it_is_written_to(folder.path(), &dynamodb(endpoint, table)).await;
 }
 
 /// Small frames, and some of several segments.
@@ -181,6 +190,63 @@ async fn where_nothing_more_can_be_written_reads_go_on_health_says_so_and_it_rec
     accepted.push(again.info().clone());
     condition_becomes(&client, Condition::Ok).await;
     assert_eq!(client.latest_frames("a", "rate", 1000).await.unwrap().len(), accepted.len().min(1000));
+}
+
+/// As when somebody has put a backup back as another user, or the disk was mounted read-only.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_be_written_is_read_health_says_so_and_it_recovers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut child, client) = start(folder.path(), &sqlite(folder.path())).await;
+    let stored = client.put_frame(&frame("a", 0, 1.0)).await.unwrap().info().clone();
+    child.start_kill().unwrap();
+    child.wait().await.unwrap();
+    let (data, database) = (folder.path().join("data"), folder.path().join("data/store.db"));
+    let set = |modes: [u32; 2]| {
+        std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+        for (path, mode) in [(&database, modes[0]), (&data, modes[1])] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    // It was killed, and its log holds what is not in the file: without writing there is no reading either.
+    set([0o444, 0o755]);
+    let (mut child, client) = start_as(folder.path(), &sqlite(folder.path()), without_privilege()).await;
+    condition_becomes(&client, Condition::Down).await;
+    set([0o644, 0o755]);
+    condition_becomes(&client, Condition::Ok).await;
+    assert_eq!(client.latest_frames("a", "rate", 10).await.unwrap()[0], stored);
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    for (closed, open) in [([0o444, 0o755], [0o644, 0o755]), ([0o444, 0o555], [0o644, 0o755])] {
+        set(closed);
+        let (mut child, client) = start_as(folder.path(), &sqlite(folder.path()), without_privilege()).await;
+        let detail = condition_becomes(&client, Condition::Degraded).await;
+        assert!(detail.contains("writes fail"), "{detail}");
+        assert_eq!(client.latest_frames("a", "rate", 10).await.unwrap()[0], stored);
+        assert_eq!(raincell_frame::content_hash(&client.frame_bytes(&stored).await.unwrap()), stored.hash);
+        let hasty = RetryPolicy { deadline: Duration::from_millis(500), ..RetryPolicy::default() };
+        let refused = client.clone().with_policy(hasty).put_frame(&frame("a", 5, 1.0)).await.unwrap_err();
+        assert!(refused.is_temporary(), "{refused}");
+        set(open);
+        // By itself: nobody has to write first.
+        condition_becomes(&client, Condition::Ok).await;
+        client.put_frame(&frame("a", 5, 1.0)).await.unwrap();
+        let minutes: Vec<_> = client.latest_frames("a", "rate", 10).await.unwrap();
+        assert_eq!(minutes.iter().map(|info| info.valid_time).collect::<Vec<_>>(), [minute(0), minute(5)]);
+        let pid = child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    }
+}
+
+/// The store bound by the permissions of files even where root runs the tests.
+fn without_privilege() -> Command {
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return Command::new(BINARY);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set", "-dac_override,-dac_read_search", BINARY]);
+    command
 }
 
 /// Waits until the database is in a condition, and gives its detail.

@@ -1,7 +1,9 @@
 //! Alert states, the outbox and checkpoints: compare-and-set.
 
 use futures::future::join_all;
-use raincell_api_types::alerts::{AlertTransition, NewPost, PostOutcome, PostStatus, RainEvent, RainEventKind};
+use raincell_api_types::alerts::{
+    AlertTransition, NewPost, OutboxPost, PostOutcome, PostStatus, RainEvent, RainEventKind,
+};
 use raincell_api_types::events::Event;
 use raincell_api_types::frames::Checkpoint;
 use serde_json::{Value, json};
@@ -103,6 +105,51 @@ pub async fn posts_are_found_by_key_and_newest_first(store: Store) {
     assert!(matches!(store.outbox_post("p4").await, Err(StoreError::NotFound { .. })));
     let newest = store.newest_posts(2).await.unwrap();
     assert_eq!(newest.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(), ["p3", "p2"]);
+}
+
+/// However many there are of one instant, whether they are logged or not; what has expired is not among them.
+pub async fn posts_are_listed_in_their_order_and_by_what_became_of_them(store: Store) {
+    let quiet = |key: &str| NewPost { announced: false, ..post(key, 0) };
+    for (revision, keys) in [["p1", "p2"], ["p3", "p4"], ["p5", "p6"]].into_iter().enumerate() {
+        let posts = if revision == 1 { keys.map(|key| post(key, 0)) } else { keys.map(quiet) }.to_vec();
+        let place = format!("place {revision}");
+        let change = AlertTransition { expected_revision: 0, state: json!(1), posts };
+        // Two transitions within one microsecond, and one before them.
+        store.transition(&place, &change, minute(if revision == 0 { 0 } else { 5 })).await.unwrap();
+    }
+    let outcome = |status| PostOutcome { status, detail: None };
+    for (key, status) in [("p2", PostStatus::Sent), ("p4", PostStatus::Failed), ("p6", PostStatus::Failed)] {
+        store.record_outcome(key, &outcome(status)).await.unwrap();
+    }
+    // Somebody asks for it once more.
+    store.record_outcome("p6", &outcome(PostStatus::Pending)).await.unwrap();
+    let keys = |posts: Vec<OutboxPost>| {
+        let mut keys: Vec<_> = posts.into_iter().map(|post| post.key).collect();
+        // Of one instant, those of one transition are together, in its order.
+        keys.sort();
+        keys.join(" ")
+    };
+    let listed = async |status| keys(store.outbox(Some(status), 10).await.unwrap());
+    assert_eq!(listed(PostStatus::Pending).await, "p1 p3 p5 p6");
+    assert_eq!(listed(PostStatus::Sent).await, "p2");
+    assert_eq!(listed(PostStatus::Failed).await, "p4");
+    let all = store.outbox(None, 10).await.unwrap();
+    let mut newest = store.newest_posts(10).await.unwrap();
+    newest.reverse();
+    assert_eq!((all.len(), &all), (6, &newest));
+    assert_eq!(keys(store.outbox(None, 2).await.unwrap()), "p1 p2");
+    assert_eq!(keys(store.outbox(Some(PostStatus::Pending), 1).await.unwrap()), "p1");
+    assert!(store.newest_posts(0).await.unwrap().is_empty() && store.outbox(None, 0).await.unwrap().is_empty());
+    assert_eq!(store.expire(minute(1), minute(60)).await.unwrap().posts, 1);
+    assert_eq!(keys(store.outbox(None, 10).await.unwrap()), "p1 p3 p4 p5 p6");
+    assert_eq!(keys(store.newest_posts(10).await.unwrap()), "p1 p3 p4 p5 p6");
+    assert!(matches!(store.outbox_post("p2").await, Err(StoreError::NotFound { .. })));
+    assert_eq!(store.collect(minute(61)).await.unwrap().posts, 1);
+    assert_eq!(keys(store.newest_posts(10).await.unwrap()), "p1 p3 p4 p5 p6");
+    // Its key is free again.
+    let change = AlertTransition { expected_revision: 0, state: json!(1), posts: vec![post("p2", 9)] };
+    store.transition("another place", &change, minute(62)).await.unwrap();
+    assert_eq!(keys(store.newest_posts(1).await.unwrap()), "p2");
 }
 
 /// Of two senders, the one that failed does not undo what the other did.

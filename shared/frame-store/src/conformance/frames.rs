@@ -234,3 +234,16 @@ pub async fn sources_are_listed_with_their_newest_frame(store: Store) {
         sources.iter().map(|s| (s.source.as_str(), s.product.as_str(), s.newest_valid_time, s.frames)).collect();
     assert_eq!(brief, [("a", "rate", minute(10), 3), ("b", "rate", minute(0), 1)]);
 }
+
+/// Several megabytes, as a run of a mosaic has: in many parts, and replaced by a smaller one.
+pub async fn a_large_body_comes_back_as_it_was_stored(store: Store) {
+    let body: Bytes =
+        (0..3_000_001_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect::<Vec<_>>().into();
+    store.put_frame(&key("a", 0), body.clone(), &WriteCondition::IfAbsent, minute(0)).await.unwrap();
+    let stored = store.frame(&key("a", 0)).await.unwrap();
+    assert!(stored.body == body && stored.info.bytes == body.len() as u64);
+    let smaller = body.slice(..1_500_000);
+    let replaces = WriteCondition::IfMatch(stored.info.hash);
+    store.put_frame(&key("a", 0), smaller.clone(), &replaces, minute(1)).await.unwrap();
+    assert!(store.frame(&key("a", 0)).await.unwrap().body == smaller);
+}

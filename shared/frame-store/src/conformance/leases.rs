@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use raincell_api_types::alerts::{AlertTransition, PostOutcome, PostStatus};
+use raincell_api_types::events::Event;
 use raincell_api_types::frames::Checkpoint;
 use raincell_api_types::leases::{Fence, Lease, LeaseChange};
 use serde_json::json;
@@ -151,4 +152,38 @@ pub async fn of_a_renewal_and_forty_takeovers_one_wins(store: Store) {
         assert_eq!(old.is_ok(), kept);
         lease = new;
     }
+}
+
+/// Whatever the time is to those who write: neither the order of their clocks nor the time that they say it is takes
+/// part. None of them releases the lease: they are killed, and some come back.
+pub async fn killed_holders_whose_clocks_are_hours_apart_follow_each_other(store: Store) {
+    let clocks_min = [0, 180, -720, 7, 525_600, -3, 0, -1440];
+    let mut last = store.lease(NAME).await.unwrap();
+    for (turn, clock_min) in (0..).zip(clocks_min) {
+        let now = minute(clock_min + turn);
+        let taken = store.change_lease(NAME, &take(&format!("holder {turn}"), last.version)).await.unwrap();
+        let held = store.change_lease(NAME, &renew(&taken)).await.unwrap();
+        assert_eq!((held.version, held.fence), (last.version + 2, last.fence + 1));
+        // The one before was not killed after all, and its clock may be ahead.
+        if turn > 0 {
+            for late_min in [clock_min, 1_000_000, -1_000_000] {
+                let (write, late, now) = (under(&store, last.fence), key("late", turn), minute(late_min));
+                let put = write.put_frame(&late, body("x"), &WriteCondition::IfAbsent, now).await;
+                assert!(matches!(put, Err(StoreError::Fenced { .. })), "{put:?}");
+            }
+            let error = store.change_lease(NAME, &renew(&last)).await.unwrap_err();
+            assert!(matches!(error, StoreError::Stale { .. }), "{error}");
+        }
+        let write = under(&store, held.fence);
+        write.put_frame(&key("a", turn), body("x"), &WriteCondition::IfAbsent, now).await.unwrap();
+        last = held;
+    }
+    let events = store.events_after(0, 100).await.unwrap();
+    let told = events.iter().filter_map(|event| match &event.event {
+        Event::Frame(info) => Some((info.source.as_str(), info.valid_time)),
+        _ => None,
+    });
+    let told: Vec<_> = told.collect();
+    let expected: Vec<_> = (0..clocks_min.len() as i64).map(|turn| ("a", minute(turn))).collect();
+    assert_eq!(told, expected, "in the order of the holders");
 }

@@ -37,6 +37,7 @@ macro_rules! frame_store_conformance {
     ($fresh:expr) => {
         $crate::frame_store_conformance! { $fresh;
             a_frame_comes_back_as_it_was_stored,
+            a_large_body_comes_back_as_it_was_stored,
             the_same_frame_again_changes_nothing,
             other_content_is_a_conflict_and_stays_out,
             content_is_replaced_only_by_those_who_know_it,
@@ -65,6 +66,7 @@ macro_rules! frame_store_conformance {
             a_post_is_queued_once,
             only_announced_posts_are_logged,
             posts_are_found_by_key_and_newest_first,
+            posts_are_listed_in_their_order_and_by_what_became_of_them,
             outcomes_are_counted_and_sent_is_final,
             of_forty_rival_checkpoints_one_wins,
             a_lease_begins_free_and_is_taken_once,
@@ -74,6 +76,7 @@ macro_rules! frame_store_conformance {
             a_released_lease_is_free_at_once_and_its_writes_end,
             every_write_under_a_stale_fence_is_refused,
             of_a_renewal_and_forty_takeovers_one_wins,
+            killed_holders_whose_clocks_are_hours_apart_follow_each_other,
             what_expires_is_invisible_at_once,
             collection_leaves_what_is_alive,
             an_expired_frame_can_be_stored_again,

@@ -131,8 +131,7 @@ pub(super) fn runs_of(source: &str) -> String {
 
 /// The manifest that goes with an entry: the same, but for the header, and beside the parts.
 pub(super) fn manifest_of(entry: &Item) -> Result<Item, StoreError> {
-    let manifest = Place::new(entry.get_text("folder")?, MANIFEST);
-    Ok(entry.clone().without("header").text("pk", manifest.pk).text("sk", manifest.sk))
+    Ok(entry.clone().without("header").moved_to(Place::new(entry.get_text("folder")?, MANIFEST)))
 }
 
 /// Where the parts of an entry are.
@@ -194,7 +193,7 @@ impl DynamoStore {
             let item = Item::at(Place::new(key.folder(), part_key(&version, number)));
             Unconditional::Put(item.bytes("body", &body[begin..end]).number(TIME_TO_LIVE, until))
         });
-        self.table.batch_write("store a body", parts.collect()).await?;
+        self.table.batch_write("store a body", parts).await?;
         let entry = Item::at(key.entry())
             .text("folder", key.folder())
             .text("source", key.source())
@@ -229,7 +228,7 @@ impl DynamoStore {
         let Some(entry) = entry else { return };
         let gone = match parts_of(entry) {
             Ok(parts) => {
-                let deletes = parts.into_iter().map(Unconditional::Delete).collect();
+                let deletes = parts.into_iter().map(Unconditional::Delete);
                 self.table.batch_write("delete a body", deletes).await
             }
             Err(error) => Err(error),
@@ -308,15 +307,15 @@ fn assemble<K: Key>(key: &K, items: Vec<Item>) -> Result<Stored<K::Info>, StoreE
         let (expected, found) = (format!("{} parts", wanted.len()), format!("{}", parts.len()));
         return Err(StoreError::Corrupt { what: key.to_string(), expected, found });
     }
-    let body = match parts.as_mut_slice() {
-        [only] => only.take_bytes("body")?,
-        parts => {
-            let mut body = BytesMut::with_capacity(manifest.get_number("bytes")?);
-            for part in parts {
-                body.extend_from_slice(part.get_bytes("body").unwrap_or_default());
-            }
-            body.freeze()
+    let body = if let [only] = parts.as_mut_slice() {
+        only.take_bytes("body")?
+    } else {
+        let mut body = BytesMut::with_capacity(manifest.get_number("bytes")?);
+        // Each part goes as soon as it is copied.
+        for mut part in parts {
+            body.extend_from_slice(&part.take_bytes("body")?);
         }
+        body.freeze()
     };
     let (expected, found) = (manifest.get_text("hash")?, content_hash(&body));
     if found != expected {

@@ -18,10 +18,10 @@ use raincell_aws::dynamodb::types::{
     ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 
-use super::DynamoStore;
 use super::item::{Attributes, Item, STAMP};
 use super::keys::{HEAD, LOG, Place};
-use super::request::{back_off, count, fault, key_of, sent, unbuilt};
+use super::request::{back_off, fault, key_of, sent, unbuilt};
+use super::{DynamoStore, capacity};
 use crate::StoreError;
 
 /// How many writes a transaction may have, beside the head of the log and the lease.
@@ -223,7 +223,9 @@ impl DynamoStore {
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         match sent("TransactWriteItems", Box::pin(call.send())).await {
             Ok(output) => {
-                output.consumed_capacity().iter().for_each(|used| count("TransactWriteItems", "write", Some(used)));
+                for (kind, units) in capacity::of_transaction(output.consumed_capacity()) {
+                    capacity::add("TransactWriteItems", kind, units);
+                }
                 Ok(None)
             }
             Err(error) => {

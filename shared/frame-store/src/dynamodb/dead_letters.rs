@@ -1,4 +1,4 @@
-//! What was given up. A letter is found by its key; its number comes from a counter.
+//! What was given up. A letter is found by its key, and by its number, which comes from a counter.
 
 use jiff::Timestamp;
 use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState, NewDeadLetter};
@@ -7,8 +7,8 @@ use raincell_frame::content_hash;
 use super::DynamoStore;
 use super::commit::{Change, Committed, When};
 use super::item::Item;
-use super::keys::{DEAD_LETTERS, Place};
-use super::request::Range;
+use super::keys::{DEAD_LETTER_NUMBERS, DEAD_LETTERS, Place};
+use super::request::{Range, Unconditional};
 use crate::StoreError;
 
 impl DynamoStore {
@@ -23,7 +23,8 @@ impl DynamoStore {
                 Some(item) => (item.get_number("id")?, now),
                 None => {
                     let (id, counted) = self.next_letter().await?;
-                    changes.push(counted);
+                    let numbered = Item::at(number_place(id)).text("letter", place.sk);
+                    changes.extend([counted, Change::Put(numbered, When::Absent)]);
                     (id, now)
                 }
             };
@@ -52,9 +53,18 @@ impl DynamoStore {
         Ok(letters)
     }
 
+    /// One look at the number, one at the letter.
     pub(super) async fn letter(&self, id: u64) -> Result<(DeadLetter, Item), StoreError> {
-        let found = self.letters().await?.into_iter().find(|(letter, _)| letter.id == id);
-        found.ok_or_else(|| StoreError::NotFound { what: format!("dead letter {id}") })
+        let doing = "look up a dead letter";
+        let item = match self.table.get(doing, &number_place(id)).await? {
+            Some(numbered) => self.table.get(doing, &Place::new(DEAD_LETTERS, numbered.get_text("letter")?)).await?,
+            None => None,
+        };
+        let missing = || StoreError::NotFound { what: format!("dead letter {id}") };
+        let item = item.filter(Item::is_visible).ok_or_else(missing)?;
+        let letter = read(&item)?;
+        // A number may outlive its letter for a moment, and the letter's next life has another one.
+        if letter.id == id { Ok((letter, item)) } else { Err(missing()) }
     }
 
     pub(super) async fn move_letter(
@@ -73,6 +83,39 @@ impl DynamoStore {
             }
         }
     }
+
+    /// Hides letters that were replayed; gives how many.
+    pub(super) async fn hide_letters(&self, changed_before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+        let mut hidden = 0;
+        for (letter, item) in self.letters().await? {
+            if letter.state == DeadLetterState::Replayed && letter.changed_at < changed_before {
+                let put = Change::Put(item.clone().hidden(now), When::still(Some(&item))?);
+                hidden += u64::from(self.change("expire dead letters", &[put]).await? == Committed::Done);
+            }
+        }
+        Ok(hidden)
+    }
+
+    /// Removes letters that were hidden before; gives how many.
+    pub(super) async fn remove_letters(&self, hidden_before: Timestamp) -> Result<u64, StoreError> {
+        let (doing, mut removed) = ("collect dead letters", 0);
+        for item in self.table.query(doing, &Range::all(DEAD_LETTERS)).await? {
+            if item.expired_at().is_some_and(|at| at < hidden_before) {
+                let delete = Change::Delete(item.place()?, When::still(Some(&item))?);
+                if self.change(doing, &[delete]).await? == Committed::Done {
+                    let number = Unconditional::Delete(number_place(item.get_number("id")?));
+                    self.table.batch_write(doing, vec![number]).await?;
+                    removed += 1;
+                }
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Where a letter is found by its number.
+fn number_place(id: u64) -> Place {
+    Place::new(DEAD_LETTER_NUMBERS, format!("{id:020}"))
 }
 
 /// A sort key has at most 1,024 bytes, the key of an object in a bucket as many and its bucket comes before it.

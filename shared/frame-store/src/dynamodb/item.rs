@@ -30,6 +30,11 @@ impl Item {
         Self(HashMap::new()).text("pk", place.pk).text("sk", place.sk)
     }
 
+    /// The same at another place.
+    pub(super) fn moved_to(self, place: Place) -> Self {
+        self.text("pk", place.pk).text("sk", place.sk)
+    }
+
     pub(super) fn text(mut self, name: &str, value: impl Into<String>) -> Self {
         self.0.insert(name.to_owned(), AttributeValue::S(value.into()));
         self

@@ -13,7 +13,10 @@
 //! | `verification#<source>` | `<hour>#<method>` | sums of the nowcasts issued within that hour |
 //! | `verified` | `<source>#<hour>#<method>` | when something was added to them |
 //! | `outbox` | key of the post | a post |
+//! | `posts` | `<time>#<sequence>#<index>#<hash of the key>` | the same, in the order of the posts |
+//! | `posts-pending` | | the same while it waits to be sent |
 //! | `dead-letters` | key of the letter | a dead letter |
+//! | `dead-letter-numbers` | number | the sort key of the letter with that number |
 //!
 //! No name that is part of a key holds `#`, but for the last one in it.
 
@@ -28,7 +31,10 @@ pub(super) const LOG: &str = "log";
 pub(super) const HEAD: &str = "head";
 pub(super) const VERIFIED: &str = "verified";
 pub(super) const OUTBOX: &str = "outbox";
+pub(super) const POSTS: &str = "posts";
+pub(super) const PENDING_POSTS: &str = "posts-pending";
 pub(super) const DEAD_LETTERS: &str = "dead-letters";
+pub(super) const DEAD_LETTER_NUMBERS: &str = "dead-letter-numbers";
 
 /// A partition key and a sort key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -190,6 +190,10 @@ impl FrameStore for DynamoStore {
         self.read_outbox(status, limit).await
     }
 
+    async fn newest_posts(&self, limit: usize) -> Result<Vec<OutboxPost>, StoreError> {
+        self.read_newest(limit).await
+    }
+
     async fn outbox_post(&self, key: &str) -> Result<OutboxPost, StoreError> {
         Ok(self.find_post(key).await?.0)
     }

@@ -169,7 +169,12 @@ impl Table {
     }
 
     /// Writes without a condition, in no order and not in one step.
-    pub(super) async fn batch_write(&self, doing: &'static str, writes: Vec<Unconditional>) -> Result<(), StoreError> {
+    /// Only one batch of them is made at a time.
+    pub(super) async fn batch_write(
+        &self,
+        doing: &'static str,
+        writes: impl IntoIterator<Item = Unconditional, IntoIter: Send>,
+    ) -> Result<(), StoreError> {
         let mut rest = writes.into_iter().peekable();
         while rest.peek().is_some() {
             let (mut batch, mut bytes) = (Vec::new(), 0);
@@ -271,7 +276,7 @@ pub(super) async fn sent<T, E: ProvideErrorMetadata>(
 }
 
 /// Into the metrics.
-pub(super) fn count(operation: &'static str, kind: &'static str, used: Option<&ConsumedCapacity>) {
+fn count(operation: &'static str, kind: &'static str, used: Option<&ConsumedCapacity>) {
     let units = used.and_then(ConsumedCapacity::capacity_units).unwrap_or(0.0);
     super::capacity::add(operation, kind, units);
 }

@@ -5,16 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use raincell_api_types::alerts::PostStatus;
-use raincell_api_types::dead_letters::DeadLetterState;
 use raincell_api_types::events::Event;
 
 use super::DynamoStore;
-use super::alerts::read_post;
 use super::bodies::{Key, both, manifest_of, parts_of};
 use super::commit::{Change, Committed, WRITES, When, event_item};
 use super::item::{Item, TIME_TO_LIVE};
-use super::keys::{DEAD_LETTERS, EVENTS_END, LOG, OUTBOX, Place, event_key};
+use super::keys::{EVENTS_END, LOG, Place, event_key};
 use super::request::{Range, Unconditional};
 use crate::{FrameKey, NowcastKey, Removed, StoreError};
 
@@ -58,20 +55,8 @@ impl DynamoStore {
             let counted = done.iter().filter(|logged| logged.event.is_visible());
             add(&mut removed, counted, Item::is_visible);
         }
-        let posts = self.table.query("expire posts", &Range::all(OUTBOX)).await?;
-        for item in posts.iter().filter(|item| item.is_visible()) {
-            let post = read_post(item)?;
-            if post.status != PostStatus::Pending && post.created_at < stored_before {
-                let put = Change::Put(item.clone().hidden(now), When::still(Some(item))?);
-                removed.posts += u64::from(self.change("expire posts", &[put]).await? == Committed::Done);
-            }
-        }
-        for (letter, item) in self.letters().await? {
-            if letter.state == DeadLetterState::Replayed && letter.changed_at < stored_before {
-                let put = Change::Put(item.clone().hidden(now), When::still(Some(&item))?);
-                removed.dead_letters += u64::from(self.change("expire dead letters", &[put]).await? == Committed::Done);
-            }
-        }
+        removed.posts = self.hide_posts(stored_before, now).await?;
+        removed.dead_letters = self.hide_letters(stored_before, now).await?;
         Ok(removed)
     }
 
@@ -101,13 +86,8 @@ impl DynamoStore {
             }
             add(&mut removed, done.iter(), due);
         }
-        for (partition, count) in [(OUTBOX, &mut removed.posts), (DEAD_LETTERS, &mut removed.dead_letters)] {
-            let items = self.table.query("collect what has expired", &Range::all(partition)).await?;
-            for item in items.iter().filter(|item| due(item)) {
-                let delete = Change::Delete(item.place()?, When::still(Some(item))?);
-                *count += u64::from(self.change("collect what has expired", &[delete]).await? == Committed::Done);
-            }
-        }
+        removed.posts = self.remove_posts(hidden_before).await?;
+        removed.dead_letters = self.remove_letters(hidden_before).await?;
         Ok(removed)
     }
 
@@ -141,7 +121,7 @@ impl DynamoStore {
     async fn bring_one_back(&self, entry: &Item, kind: Kind, now: Timestamp) -> Result<bool, StoreError> {
         let until = self.time_to_live(now);
         let parts = self.table.batch_get("bring back a body", &parts_of(entry)?).await?;
-        let parts = parts.into_iter().map(|part| Unconditional::Put(part.number(TIME_TO_LIVE, until))).collect();
+        let parts = parts.into_iter().map(move |part| Unconditional::Put(part.number(TIME_TO_LIVE, until)));
         self.table.batch_write("bring back a body", parts).await?;
         let when = When::still(Some(entry))?;
         let fresh = entry.clone().visible().time("stored_at", now).number(TIME_TO_LIVE, until);

@@ -7,13 +7,17 @@ use jiff::Timestamp;
 use raincell_api_types::events::Event;
 use raincell_api_types::frames::{FrameInfo, FramePage, NowcastInfo, SourceInfo};
 use raincell_frame::content_hash;
+use rusqlite::blob::ZeroBlob;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 
 use super::connections::Fault;
 use super::events;
 use crate::key::Cursor;
 use crate::{FrameKey, FrameQuery, NowcastKey, Put, Removed, StoreError, Stored, WriteCondition};
+
+/// A body of as many bytes or more is not copied on its way into the file.
+const LARGE: usize = 1 << 20;
 
 /// What is known of a body: the columns of its row.
 #[derive(Clone, Debug)]
@@ -181,7 +185,18 @@ fn write(connection: &Connection, kind: &str, entry: &Entry, body: &[u8]) -> Res
             ),
             |row| row.get(0),
         )?;
-    connection.prepare_cached("INSERT OR REPLACE INTO bodies (entry, body) VALUES (?1, ?2)")?.execute((id, body))?;
+    if body.len() < LARGE {
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO bodies (entry, body) VALUES (?1, ?2)")?
+            .execute((id, body))?;
+    } else {
+        // Straight into the pages: a value that is bound is copied first.
+        let room = ZeroBlob(body.len() as u64);
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO bodies (entry, body) VALUES (?1, ?2)")?
+            .execute((id, room))?;
+        connection.blob_open("main", "bodies", "body", id, false)?.write_at(body, 0)?;
+    }
     Ok(())
 }
 
@@ -201,13 +216,17 @@ pub(super) fn info<K: Key>(connection: &Connection, key: &K) -> Result<K::Info, 
 
 pub(super) fn get<K: Key>(connection: &Connection, key: &K) -> Result<Stored<K::Info>, Fault> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS}, body FROM entries JOIN bodies ON entry = id
+        "SELECT {COLUMNS}, id FROM entries
          WHERE kind = ?1 AND source = ?2 AND product = ?3 AND time = ?4 AND expired_at IS NULL"
     ))?;
-    let found =
-        statement.query_row(key.columns(), |row| Ok((Entry::read(row), row.get::<_, Vec<u8>>(6)?))).optional()?;
-    let (entry, body) = found.ok_or_else(|| StoreError::NotFound { what: key.to_string() })?;
-    let (entry, found) = (entry?, content_hash(&body));
+    let mut rows = statement.query(key.columns())?;
+    let row = rows.next()?.ok_or_else(|| StoreError::NotFound { what: key.to_string() })?;
+    let entry = Entry::read(row)?;
+    // Into one buffer, within the same read transaction as the row: a value of a column would be copied once more.
+    let blob = connection.blob_open("main", "bodies", "body", row.get(6)?, true)?;
+    let mut body = vec![0; blob.len()];
+    blob.read_at_exact(&mut body, 0)?;
+    let found = content_hash(&body);
     if found != entry.hash {
         let expected = format!("a body with hash {}", entry.hash);
         return Err(StoreError::Corrupt { what: key.to_string(), expected, found }.into());

@@ -11,6 +11,7 @@ mod connections;
 mod dead_letters;
 mod events;
 mod leases;
+mod opening;
 mod retention;
 mod schema;
 mod series;
@@ -53,7 +54,8 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the file, which is made where it is missing (its folder must exist), brings its schema up to date and
-    /// checks that it is sound.
+    /// checks that it is sound. One that is there and cannot be written is opened for reading:
+    /// [`FrameStore::write_trouble`] says so until it can be.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] for a damaged file or one that is no database, [`StoreError::Schema`] for one that a
@@ -72,8 +74,11 @@ impl SqliteStore {
 
     async fn over(connections: Connections) -> Result<Self, StoreError> {
         let store = Self { connections: Arc::new(connections), head: watch::Sender::new(0), fence: None };
-        store.last_sequence().await?;
-        Ok(store)
+        match store.last_sequence().await {
+            Err(error) if store.write_trouble().is_none() => Err(error),
+            // One that cannot be opened for writing may do without for a while.
+            _ => Ok(store),
+        }
     }
 
     /// Writes in a transaction, which begins with a look at the lease where there is one to hold.
@@ -181,6 +186,7 @@ impl FrameStore for SqliteStore {
     }
 
     async fn last_sequence(&self) -> Result<u64, StoreError> {
+        self.connections.look_for_recovery().await;
         let sequence = self.connections.read("look for events", events::last_sequence).await?;
         self.announce(sequence);
         Ok(sequence)
