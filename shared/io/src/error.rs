@@ -181,4 +181,7 @@ pub enum WriteError {
     /// The HDF5 writer refused.
     #[error("HDF5 cannot be written")]
     Hdf5(#[from] hdf5_pure::Error),
+    /// The TIFF writer refused.
+    #[error("TIFF cannot be written")]
+    Tiff(#[from] tiff::TiffError),
 }

@@ -3,6 +3,7 @@
 use raincell_model::Grid;
 
 use super::classic::Attribute;
+use crate::definition::Definition;
 
 /// Attributes of the grid-mapping variable: the projection in the words of CF (appendix F) where it has them, and the
 /// PROJ definition and the affine transform as GDAL writes them.
@@ -43,6 +44,11 @@ pub(crate) fn grid_mapping(grid: &Grid) -> Vec<(String, Attribute)> {
             number("longitude_of_projection_origin", Some(proj.number("lon_0").unwrap_or(0.0)));
             number("standard_parallel", Some(proj.number("lat_ts").unwrap_or(0.0)));
         }
+        Some("stereographic") => {
+            number("longitude_of_projection_origin", Some(proj.number("lon_0").unwrap_or(0.0)));
+            number("latitude_of_projection_origin", Some(proj.number("lat_0").unwrap_or(0.0)));
+            number("scale_factor_at_projection_origin", Some(proj.scale_factor()));
+        }
         Some(_) => {
             number("longitude_of_projection_origin", Some(proj.number("lon_0").unwrap_or(0.0)));
             number("latitude_of_projection_origin", Some(proj.number("lat_0").unwrap_or(0.0)));
@@ -80,45 +86,6 @@ fn cf_name(proj: &Definition<'_>) -> Option<&'static str> {
         "stere" => "stereographic",
         _ => return None,
     })
-}
-
-/// A PROJ definition taken apart.
-struct Definition<'a>(&'a str);
-
-impl<'a> Definition<'a> {
-    fn text(&self, key: &str) -> Option<&'a str> {
-        self.0.split_whitespace().find_map(|token| token.strip_prefix('+')?.strip_prefix(key)?.strip_prefix('='))
-    }
-
-    /// A number, perhaps with the letter of its hemisphere (`25E`, `90N`).
-    fn number(&self, key: &str) -> Option<f64> {
-        let text = self.text(key)?;
-        let sign = if text.ends_with(['W', 'S']) { -1.0 } else { 1.0 };
-        text.trim_end_matches(['E', 'W', 'N', 'S']).parse::<f64>().ok().map(|value| sign * value)
-    }
-
-    fn scale_factor(&self) -> f64 {
-        self.number("k_0").or_else(|| self.number("k")).unwrap_or(1.0)
-    }
-
-    /// Half axes in metres.
-    fn ellipsoid(&self) -> (f64, f64) {
-        if let Some(radius) = self.number("R") {
-            return (radius, radius);
-        }
-        let (major, flattening) = match self.text("ellps").or_else(|| self.text("datum")) {
-            Some("bessel") => (6_377_397.155, 1.0 / 299.152_812_8),
-            Some("GRS80") => (6_378_137.0, 1.0 / 298.257_222_101),
-            Some("intl") => (6_378_388.0, 1.0 / 297.0),
-            Some("airy") => (6_377_563.396, 1.0 / 299.324_964_6),
-            _ => (6_378_137.0, 1.0 / 298.257_223_563),
-        };
-        match (self.number("a"), self.number("b")) {
-            (Some(a), Some(b)) => (a, b),
-            (Some(a), None) => (a, self.number("rf").map_or(a, |rf| a * (1.0 - 1.0 / rf))),
-            (None, _) => (major, major * (1.0 - flattening)),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -40,7 +40,10 @@ pub fn write_ensemble_nowcast(
 ) -> Result<Vec<u8>, WriteError> {
     let grid = &fields.first().ok_or(WriteError::Nothing { what: "field" })?.grid;
     check_shapes(grid, fields, ensemble)?;
-    let header = build_header(provenance, grid, fields.len(), ensemble);
+    let history = format!("nowcast issued {issue_time} for {} steps", fields.len());
+    let mut header = build_header(provenance, grid, fields.len(), ensemble);
+    // Of the data's own time, so that the same input gives the same file.
+    header.attributes.push(("history".into(), Attribute::Text(history)));
     let (mut file, begins) = header.allocate()?;
     let place = |name: &str| header.variables.iter().position(|v| v.name == name).and_then(|i| begins.get(i).copied());
 
