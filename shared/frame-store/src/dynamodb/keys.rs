@@ -37,7 +37,7 @@ pub(super) const DEAD_LETTERS: &str = "dead-letters";
 pub(super) const DEAD_LETTER_NUMBERS: &str = "dead-letter-numbers";
 
 /// A partition key and a sort key.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) pk: String,
     pub(super) sk: String,

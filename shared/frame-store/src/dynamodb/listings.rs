@@ -1,7 +1,8 @@
 //! Listings of frames and runs, and series at a point.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::frames::{FrameInfo, FramePage, SourceInfo};
 use raincell_frame::decode_header;
@@ -112,7 +113,7 @@ impl DynamoStore {
         Ok(sources)
     }
 
-    /// One Query for the entries, which hold the headers, and one BatchGet for a segment of each.
+    /// One Query for the entries, which hold the headers, and one BatchGet for a segment of each that is not known yet.
     pub(super) async fn series(
         &self,
         source: &str,
@@ -133,14 +134,8 @@ impl DynamoStore {
         for entry in &entries {
             openings.push(Opening::of(entry, segment_of)?);
         }
-        let wanted: BTreeSet<_> =
-            openings.iter().flat_map(|o| &o.parts).map(|(place, _)| (&place.pk, &place.sk)).collect();
-        let wanted: Vec<_> = wanted.into_iter().map(|(pk, sk)| Place::new(pk, sk)).collect();
-        let found = self.table.batch_get("read a series", &wanted).await?;
-        let found = found
-            .into_iter()
-            .map(|item| Ok(((item.get_text("pk")?.to_owned(), item.get_text("sk")?.to_owned()), item)));
-        let found = found.collect::<Result<BTreeMap<_, _>, StoreError>>()?;
+        let wanted: BTreeSet<_> = openings.iter().flat_map(|o| &o.parts).map(|(place, _)| place.clone()).collect();
+        let found = self.known_parts.read(&self.table, "read a series", wanted).await?;
         let mut series = Vec::with_capacity(entries.len());
         for (entry, opening) in entries.iter().zip(openings) {
             let info = FrameKey::info(entry)?;
@@ -186,10 +181,10 @@ impl Opening {
     }
 
     /// `None` where a part is missing.
-    fn fill(self, found: &BTreeMap<(String, String), Item>) -> Option<Vec<u8>> {
+    fn fill(self, found: &HashMap<Place, Bytes>) -> Option<Vec<u8>> {
         let mut body = self.body?;
         for (place, begin) in self.parts {
-            let part = found.get(&(place.pk, place.sk))?.get_bytes("body")?;
+            let part = found.get(&place)?;
             body.get_mut(begin..begin + part.len())?.copy_from_slice(part);
         }
         Some(body)

@@ -13,6 +13,7 @@ mod dead_letters;
 mod events;
 mod item;
 mod keys;
+mod known_parts;
 mod leases;
 mod listings;
 mod parts;
@@ -40,6 +41,7 @@ use tokio::sync::{Mutex, watch};
 use crate::{
     FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, SegmentOf, StoreError, Stored, WriteCondition,
 };
+use known_parts::KnownParts;
 use request::Table;
 pub use table::{DynamoSettings, Initialised};
 
@@ -54,6 +56,7 @@ pub struct DynamoStore {
     /// Sources that are known to be in the table.
     registered: Arc<Mutex<BTreeSet<String>>>,
     head: watch::Sender<u64>,
+    known_parts: KnownParts,
     /// Under which lease it writes.
     fence: Option<Arc<Fence>>,
 }
@@ -74,6 +77,7 @@ impl DynamoStore {
             known_head: Arc::default(),
             registered: Arc::default(),
             head: watch::Sender::new(0),
+            known_parts: KnownParts::default(),
             fence: None,
         };
         *store.known_head.lock().await = store.last_sequence().await?;

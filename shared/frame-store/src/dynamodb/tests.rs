@@ -111,6 +111,8 @@ async fn each_question_is_as_many_requests_as_the_documentation_says() {
     assert_eq!((store.list_frames(&range).await.unwrap().frames.len(), requests()), (21, 1), "a range of times");
     let series = store.recent_segments("a", "rate", SignedDuration::from_mins(40), Arc::new(|_| Some(0))).await;
     assert_eq!((series.unwrap().len(), requests()), (41, 2), "a series at a point");
+    let again = store.recent_segments("a", "rate", SignedDuration::from_mins(40), Arc::new(|_| Some(0))).await;
+    assert_eq!((again.unwrap().len(), requests()), (41, 1), "the same once more");
     assert_eq!((store.events_after(50, 20).await.unwrap().len(), requests()), (20, 1), "events");
     assert_eq!((store.outbox_post("post 70").await.unwrap().attempts, requests()), (0, 1), "a post");
     assert_eq!((store.newest_posts(10).await.unwrap().len(), requests()), (10, 1), "the newest posts");
