@@ -4,10 +4,6 @@
 //! posts, by their text. Posting is paid for, and a post with a link costs many times as much, so that there are none
 //! unless the config wants them.
 
-#[cfg(not(feature = "egg-mode"))]
-pub mod sign;
-#[cfg(feature = "egg-mode")]
-#[path = "x/sign_egg.rs"]
 pub mod sign;
 
 use std::fmt::Write;

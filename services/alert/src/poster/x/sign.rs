@@ -1,6 +1,10 @@
 //! OAuth 1.0a (RFC 5849) for X: the `Authorization` header of a request, HMAC-SHA1 in the user's name.
 //!
 //! Parameters of the query are part of what is signed; JSON and multipart bodies are not.
+//!
+//! `oauth1-request` only signs. egg-mode's types could too (`egg_mode::raw`), but with hyper 0.14 and a TLS stack of its own
+//! in the build (OpenSSL, or rustls 0.19 with known advisories; it does not compile without one), and with a nonce and a
+//! time stamp that no published example can be checked against.
 
 use std::num::NonZeroU64;
 
