@@ -49,6 +49,13 @@ fn a_hindcast_is_scored_beside_persistence_and_drawn() {
     let (_, table, _) = raincell(&verify).unwrap();
     assert_eq!(table.lines().count(), 2 + 4, "{table}");
 
+    let bands = folder.path().join("n.tif").to_str().unwrap().to_owned();
+    let hindcast = ["hindcast", "--frames", &frames, "--at", "202605011230", "--steps", "4", "--out", &bands];
+    assert_eq!(raincell(&hindcast).unwrap().0, 0);
+    assert!(std::fs::read(&bands).unwrap().starts_with(b"II*\0"), "a TIFF");
+    let (code, _, stderr) = raincell(&[&hindcast[..], &["--members", "2"]].concat()).unwrap();
+    assert!(code == 2 && stderr.contains("--members"), "{stderr}");
+
     // The last step was never observed: the others are scored all the same.
     let last = std::fs::read_dir(&frames).unwrap().map(|e| e.unwrap().path()).max().unwrap();
     std::fs::remove_file(last).unwrap();

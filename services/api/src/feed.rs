@@ -20,6 +20,8 @@ use crate::routes::alerts_feed::LONGEST_FEED;
 
 /// The product that is shown and forecast.
 const PRODUCT: &str = "rate";
+/// The product that says how much the other is worth.
+const QUALITY: &str = "quality";
 /// Pause before the next try while nothing could be loaded yet.
 const FIRST_LOAD_PAUSE: Duration = Duration::from_secs(2);
 /// How long one call to the store may take with its retries: the next event or poll tries again anyway.
@@ -200,6 +202,9 @@ impl Feed {
                 self.announce_polled(Event::Frame(info.clone()));
             }
         }
+        if let Some(info) = self.store.latest_frames(&source, QUALITY, 1).await?.pop() {
+            self.fetch_frame(&info, Path::Poll).await?;
+        }
         if let Some(info) = self.store.list_runs(&source, 1).await?.pop()
             && self.fetch_run(&info, Path::Poll).await?
         {
@@ -210,7 +215,13 @@ impl Feed {
 
     /// True when the frame was not there before.
     async fn fetch_frame(&self, info: &FrameInfo, path: Path) -> Result<bool, ClientError> {
-        if info.product != PRODUCT || self.app.memory().has_frame(info) {
+        let memory = self.app.memory();
+        let is_news = match info.product.as_str() {
+            PRODUCT => !memory.has_frame(info),
+            QUALITY => !memory.has_quality(info),
+            _ => false,
+        };
+        if !is_news {
             return Ok(false);
         }
         let body = match self.store.frame_bytes(info).await {
@@ -224,7 +235,12 @@ impl Feed {
             let frame = raincell_frame::decode(&body).map_err(|e| e.to_string())?;
             // It may have been replaced since it was listed.
             info.hash = raincell_frame::content_hash(&body);
-            app.memory().add_frame(&info, body, frame.field).map_err(|e| e.to_string())
+            let memory = app.memory();
+            let added = match info.product.as_str() {
+                QUALITY => memory.add_quality(&info, body, frame.field),
+                _ => memory.add_frame(&info, body, frame.field),
+            };
+            added.map_err(|e| e.to_string())
         });
         Ok(note_added(added.await, path, "frame", &what))
     }

@@ -91,6 +91,8 @@ pub struct SourceView {
     pub frames: Vec<Arc<HeldFrame>>,
     /// Runs in ascending order of issue time.
     pub runs: Vec<Arc<HeldRun>>,
+    /// How much its rain is worth (0–1 in the place of a rain rate), as last told.
+    pub quality: Option<Arc<HeldFrame>>,
 }
 
 impl SourceView {
@@ -137,7 +139,8 @@ impl SourceView {
     pub fn version(&self) -> String {
         let newest = self.newest().map_or("-", |frame| frame.id.as_str());
         let run = self.run().map_or("-", |run| run.hash.as_str());
-        format!("{newest}/{run}")
+        let quality = self.quality.as_ref().map_or("-", |quality| quality.id.as_str());
+        format!("{newest}/{run}/{quality}")
     }
 }
 
@@ -188,6 +191,13 @@ impl Memory {
         self.source(&info.source).is_some_and(|view| view.frames.iter().any(|frame| frame.id == info.hash))
     }
 
+    /// True when this quality is kept already, or a newer one.
+    pub fn has_quality(&self, info: &FrameInfo) -> bool {
+        self.source(&info.source)
+            .and_then(|view| view.quality.clone())
+            .is_some_and(|quality| quality.id == info.hash || quality.valid_time() > info.valid_time)
+    }
+
     /// True when this run is kept already, or a newer one.
     pub fn has_run(&self, info: &NowcastInfo) -> bool {
         self.source(&info.source).is_some_and(|view| {
@@ -201,16 +211,7 @@ impl Memory {
     /// # Errors
     /// When the projection of its grid is not understood.
     pub fn add_frame(&self, info: &FrameInfo, body: Bytes, field: RainField) -> Result<(), RenderError> {
-        let placement = self.placement(&field.grid)?;
-        let frame = Arc::new(HeldFrame {
-            id: info.hash.clone(),
-            source: info.source.clone(),
-            product: info.product.clone(),
-            issue_time: None,
-            body: Some(body),
-            field: Arc::new(field),
-            placement,
-        });
+        let frame = Arc::new(self.held(info, body, field)?);
         self.change(&info.source, |view| {
             view.frames.retain(|kept| kept.valid_time() != frame.valid_time());
             view.frames.push(frame);
@@ -220,6 +221,29 @@ impl Memory {
             }
         });
         Ok(())
+    }
+
+    /// Puts a newer quality in the place of the last one.
+    ///
+    /// # Errors
+    /// When the projection of its grid is not understood.
+    pub fn add_quality(&self, info: &FrameInfo, body: Bytes, field: RainField) -> Result<(), RenderError> {
+        let quality = Arc::new(self.held(info, body, field)?);
+        self.change(&info.source, |view| view.quality = Some(quality));
+        Ok(())
+    }
+
+    fn held(&self, info: &FrameInfo, body: Bytes, field: RainField) -> Result<HeldFrame, RenderError> {
+        let placement = self.placement(&field.grid)?;
+        Ok(HeldFrame {
+            id: info.hash.clone(),
+            source: info.source.clone(),
+            product: info.product.clone(),
+            issue_time: None,
+            body: Some(body),
+            field: Arc::new(field),
+            placement,
+        })
     }
 
     /// Adds a run.

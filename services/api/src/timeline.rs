@@ -73,6 +73,12 @@ impl<'a> Timeline<'a> {
         self.cell(&self.knots[0].field)
     }
 
+    /// How much that is worth, 0–1; `None` where nothing is known here or of it.
+    pub fn quality(&self) -> Option<f32> {
+        let quality = self.view.quality.as_ref().filter(|quality| quality.field.grid == self.knots[0].field.grid)?;
+        self.newest_rate().and_then(|_| self.cell(&quality.field))
+    }
+
     /// What the frame nearest to a 5-minute slot says, if there is one near it.
     pub fn observed(&self, slot: Timestamp) -> Option<f32> {
         let frame = self.view.nearest(slot, SLOT_TOLERANCE)?;

@@ -25,7 +25,7 @@ use crate::workshop::Workshop;
 use crate::{skill, verify};
 
 /// The product that nowcasts are made of.
-const PRODUCT: &str = "rate";
+pub const PRODUCT: &str = "rate";
 /// No source sends more frames than this within the hours that are looked at.
 const MOST_FRAMES: usize = 90;
 /// Scores are told of this long.

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::Domain;
+use crate::domain::{Domain, PRODUCT};
 use crate::workshop::Workshop;
 
 /// A lease's name has at most so many characters.
@@ -45,7 +45,7 @@ impl Domains {
     pub async fn look_at_all(&self, trigger: &'static str) {
         match self.workshop.store.sources().await {
             Ok(sources) => {
-                for source in sources {
+                for source in sources.iter().filter(|source| source.product == PRODUCT) {
                     self.look(&source.source, trigger);
                 }
             }

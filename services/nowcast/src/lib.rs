@@ -88,7 +88,9 @@ async fn listen(domains: Arc<Domains>, store: StoreClient, health: Health, runti
                 domains.look_at_all("start").await;
             }
             Some(StreamItem::Event(event)) => {
-                if let Event::Frame(frame) = event.event {
+                if let Event::Frame(frame) = event.event
+                    && frame.product == domain::PRODUCT
+                {
                     domains.look(&frame.source, "event");
                 }
             }

@@ -1,5 +1,6 @@
 //! One scan → one rain-rate field: quality control, Z–R, grid.
 
+use ndarray::Array2;
 use raincell_frame::Frame;
 use raincell_gridding::{Gridded, RadarView, ScanError, ZR, grid_scan_to_rain};
 use raincell_io::RawScan;
@@ -11,6 +12,8 @@ use thiserror::Error;
 
 use crate::config::{Recipe, SourceConfig, ZrChoice};
 
+/// The product that holds how much a rain rate is worth.
+pub const QUALITY: &str = "quality";
 /// Rates from here on count as wet in reports, mm/h.
 const WET_MM_H: f32 = 0.1;
 
@@ -57,6 +60,8 @@ pub struct Prepared {
     pub single_radar: bool,
     /// The rain.
     pub field: RainField,
+    /// How much it is worth, 0–1 (NaN where unknown), of the same shape; `None` where nothing tells.
+    pub quality: Option<Array2<f32>>,
     /// Sweeps that were read.
     pub sweeps: usize,
     /// What each filter took.
@@ -87,6 +92,12 @@ impl Prepared {
         let name = named.into_iter().find(|n| !n.is_empty()).unwrap_or("unnamed");
         Frame { source: name.to_owned(), product: "rate".to_owned(), field: self.field.clone() }
     }
+
+    /// The quality in the place of the rain rate, as a frame beside that one; `None` where nothing tells it.
+    pub fn quality_frame(&self, rate: &Frame) -> Option<Frame> {
+        let field = RainField { rate_mm_h: self.quality.clone()?, ..rate.field.clone() };
+        Some(Frame { source: rate.source.clone(), product: QUALITY.to_owned(), field })
+    }
 }
 
 /// Turns a scan into rain.
@@ -102,11 +113,20 @@ pub fn to_rain(scan: &RawScan, recipe: &Recipe) -> Result<Prepared, PrepareError
 
 fn volume_to_rain(volume: &PolarVolume, recipe: &Recipe) -> Result<Prepared, PrepareError> {
     let site = &volume.site;
+    let grid = Grid::around_radar(site.lat_deg, site.lon_deg, recipe.radius_km, recipe.cell_km);
+    volume_on(volume, Arc::new(grid), recipe)
+}
+
+/// Turns a volume into rain on any grid, so that many radars can be put together.
+///
+/// # Errors
+/// As [`to_rain`].
+pub fn volume_on(volume: &PolarVolume, grid: Arc<Grid>, recipe: &Recipe) -> Result<Prepared, PrepareError> {
+    let site = &volume.site;
     let no_reflectivity = || PrepareError::NoReflectivity { radar: site.id.clone(), time: volume.nominal_time };
     let sweep = volume.lowest_sweep().ok_or_else(no_reflectivity)?;
     let cleaned =
         chain(recipe).run(sweep).map_err(|source| PrepareError::Quality { radar: site.id.clone(), source })?;
-    let grid = Arc::new(Grid::around_radar(site.lat_deg, site.lon_deg, recipe.radius_km, recipe.cell_km));
     let view = RadarView::new(site, grid).map_err(|source| PrepareError::Grid { radar: site.id.clone(), source })?;
     let Gridded { field, capped_cells } =
         view.grid_sweep(sweep, &cleaned.reflectivity, &z_r(recipe, &site.id), volume.nominal_time);
@@ -114,6 +134,7 @@ fn volume_to_rain(volume: &PolarVolume, recipe: &Recipe) -> Result<Prepared, Pre
         radar: site.id.to_lowercase(),
         single_radar: true,
         field,
+        quality: Some(view.quality(sweep, &cleaned.reflectivity)),
         sweeps: volume.sweeps.len(),
         filters: cleaned.report,
         capped: capped_cells,
@@ -123,7 +144,7 @@ fn volume_to_rain(volume: &PolarVolume, recipe: &Recipe) -> Result<Prepared, Pre
 fn grid_to_rain(grid: &GridScan, recipe: &Recipe) -> Result<Prepared, PrepareError> {
     let Gridded { field, capped_cells } = grid_scan_to_rain(grid, &z_r(recipe, ""), recipe.cap_mm_h)?;
     let (radar, filters) = (grid.source.to_lowercase(), Vec::new());
-    Ok(Prepared { radar, single_radar: false, field, sweeps: 0, filters, capped: capped_cells })
+    Ok(Prepared { radar, single_radar: false, field, quality: None, sweeps: 0, filters, capped: capped_cells })
 }
 
 fn chain(recipe: &Recipe) -> Chain {

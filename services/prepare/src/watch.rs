@@ -8,6 +8,7 @@
 
 mod giving_up;
 mod listening;
+mod quality;
 mod taking;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ use crate::ledger::{Ledger, Stamp};
 use crate::place::{Place, Window};
 use crate::troubles::Troubles;
 use crate::wanted::Wanted;
+
+use quality::ToldQuality;
 
 /// Units of one batch: parts of a scan that arrive together are merged before the scan is stored.
 const BATCH: usize = 8;
@@ -59,6 +62,7 @@ pub struct Watch<P> {
     /// How many chunks of a volume there were when its low sweep was not whole yet.
     too_early: BTreeMap<String, usize>,
     troubles: Troubles,
+    told_quality: ToldQuality,
     last_failure: String,
     last_look: Option<Instant>,
     last_replays: Option<Instant>,
@@ -109,6 +113,7 @@ impl<P: Place> Watch<P> {
             wanted: Wanted::default(),
             too_early: BTreeMap::new(),
             troubles: Troubles::default(),
+            told_quality: ToldQuality::default(),
             last_failure: String::new(),
             last_look: None,
             last_replays: None,

@@ -24,6 +24,8 @@ pub enum Command {
     Up(UpArguments),
     /// Decode, clean and grid raw scans: a frame file (ODIM_H5 COMP, RATE) a scan
     Prepare(PrepareArguments),
+    /// Put the scans of many radars at one time together, each weighted with its quality
+    Composite(CompositeArguments),
     /// Nowcast from a folder of frames as it would have been at a past time
     Hindcast(HindcastArguments),
     /// Score a nowcast against what then fell, with persistence beside it
@@ -110,6 +112,22 @@ pub struct PrepareArguments {
 }
 
 #[derive(Args, Debug)]
+pub struct CompositeArguments {
+    /// Polar volumes of the radars, in one or more files each
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// ODIM_H5 COMP file to write (RATE, with a quality layer)
+    #[arg(long)]
+    pub out: PathBuf,
+    /// TOML file; the recipe of its first source is used
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// A JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
 pub struct HindcastArguments {
     /// Folder of ODIM_H5 COMP files (RATE, ACRR or DBZH)
     #[arg(long)]
@@ -129,7 +147,7 @@ pub struct HindcastArguments {
     /// Seed of the ensemble
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// CF-netCDF file to write
+    /// File to write: `X.tif` as GeoTIFF with a band a lead time, any other as CF-netCDF
     #[arg(long)]
     pub out: PathBuf,
 }

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Up(arguments) => commands::up::run(&arguments),
         Command::Prepare(arguments) => commands::prepare::run(&arguments),
+        Command::Composite(arguments) => commands::composite::run(&arguments),
         Command::Hindcast(arguments) => commands::hindcast::run(&arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Render(arguments) => commands::render::run(&arguments),

@@ -27,7 +27,7 @@ pub struct RainNow {
     pub status: PointStatus,
     /// Rain rate, mm/h; null where unknown.
     pub rate_mm_h: Option<f32>,
-    /// 0–1; null until a quality layer exists.
+    /// How much the rate is worth, 0–1, by how high and wide the beam is; null where nothing tells.
     pub quality: Option<f32>,
     /// When the rate holds.
     #[schema(value_type = Option<String>, format = DateTime)]

@@ -27,9 +27,9 @@ const NO_RAY: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub struct RadarView {
     grid: Arc<Grid>,
-    antenna_m: f64,
+    pub(crate) antenna_m: f64,
     /// Step of the azimuth table, and distance along the ground in metres, cell by cell.
-    cells: Vec<(u16, f32)>,
+    pub(crate) cells: Vec<(u16, f32)>,
 }
 
 impl RadarView {
@@ -158,7 +158,7 @@ fn ray_spacing_deg(azimuths_deg: &[f32]) -> f32 {
 }
 
 /// Finds the gate above a place by its distance from the radar.
-struct GateOfDistance {
+pub(crate) struct GateOfDistance {
     elevation_deg: f64,
     antenna_m: f64,
     first_gate_m: f64,
@@ -167,7 +167,7 @@ struct GateOfDistance {
 }
 
 impl GateOfDistance {
-    fn new(sweep: &Sweep, moment: &Moment, antenna_m: f64) -> Self {
+    pub fn new(sweep: &Sweep, moment: &Moment, antenna_m: f64) -> Self {
         Self {
             elevation_deg: f64::from(sweep.elevation_deg),
             antenna_m,
@@ -178,7 +178,7 @@ impl GateOfDistance {
     }
 
     /// `None` nearer than the first gate and beyond the last.
-    fn at(&self, distance_m: f32) -> Option<usize> {
+    pub fn at(&self, distance_m: f32) -> Option<usize> {
         let range_m = beam::slant_range_m(f64::from(distance_m), self.elevation_deg, self.antenna_m);
         let gate = ((range_m - self.first_gate_m) / self.gate_spacing_m).round();
         (gate >= 0.0 && gate < self.gates as f64).then_some(gate as usize)

@@ -22,6 +22,6 @@ pub use colors::{ColorScheme, LegendStep, Rgba, dbz_from_rate, legend, rate_from
 pub use error::RenderError;
 pub use image::{IndexedImage, empty_png};
 pub use picture::{AnimationRequest, Chart, Marker, PictureArea, animate, chart_png, still_png, whole_domain};
-pub use probability::probability_legend;
+pub use probability::{probability_legend, quality_legend};
 pub use tiles::{CentredRequest, RainTileRenderer, TileRequest};
 pub use world::{BoundingBox, LonLat, MAP_CREDIT, Place, Polyline, World, world};

@@ -1,4 +1,4 @@
-//! Tiles of probabilities.
+//! Tiles of shares: probabilities, and quality.
 
 use std::sync::OnceLock;
 
@@ -19,7 +19,15 @@ const STEPS: [(f32, Rgba); 7] = [
     (0.8, [0xe2, 0x5b, 0x33, 0xf0]),
     (0.95, [0x9c, 0x1f, 0x4f, 0xf5]),
 ];
-/// Reflectivity that stands for a probability: so many dBZ at 0, and so many more at 1. Above what is drawn in a cell
+/// Least quality of each colour, and the colour.
+const QUALITY_STEPS: [(f32, Rgba); 5] = [
+    (0.01, [0x8c, 0x2d, 0x19, 0xa0]),
+    (0.2, [0xd8, 0x7b, 0x3a, 0xa0]),
+    (0.4, [0xee, 0xd0, 0x7a, 0xa0]),
+    (0.6, [0x9c, 0xc9, 0x9a, 0xa0]),
+    (0.8, [0x3a, 0x8f, 0x86, 0xa0]),
+];
+/// Reflectivity that stands for a share: so many dBZ at 0, and so many more at 1. Above what is drawn in a cell
 /// beside rain, and below the highest colour code.
 const DBZ: (f32, f32) = (10.0, 60.0);
 /// Code of 0 dBZ.
@@ -30,32 +38,54 @@ pub fn probability_legend() -> &'static [(f32, Rgba)] {
     &STEPS
 }
 
+/// The colours of quality with the least quality (0–1) of each; below the first, nothing is drawn.
+pub fn quality_legend() -> &'static [(f32, Rgba)] {
+    &QUALITY_STEPS
+}
+
 impl RainTileRenderer {
     /// Probabilities (0–1, NaN unknown) on a tile; the colour scheme of the request has no part in it.
     ///
     /// # Errors
     /// As [`Self::tile`].
     pub fn probability_tile(&self, field: &RainField, request: &TileRequest) -> Result<IndexedImage, RenderError> {
+        static PALETTE: OnceLock<[Rgba; 256]> = OnceLock::new();
+        self.share_tile(field, request, PALETTE.get_or_init(|| palette(&STEPS)))
+    }
+
+    /// Quality (0–1, NaN unknown) on a tile; the colour scheme of the request has no part in it.
+    ///
+    /// # Errors
+    /// As [`Self::tile`].
+    pub fn quality_tile(&self, field: &RainField, request: &TileRequest) -> Result<IndexedImage, RenderError> {
+        static PALETTE: OnceLock<[Rgba; 256]> = OnceLock::new();
+        self.share_tile(field, request, PALETTE.get_or_init(|| palette(&QUALITY_STEPS)))
+    }
+
+    fn share_tile(
+        &self,
+        field: &RainField,
+        request: &TileRequest,
+        palette: &[Rgba; 256],
+    ) -> Result<IndexedImage, RenderError> {
         // Drawn as a rain rate, whose codes are whole dBZ. (Where a pixel is wider than its cells, rates are averaged,
         // which shows the higher probabilities among cells that hardly differ.)
         let of_share = |p: f32| if p > 0.0 { rate_from_dbz(DBZ.0 + DBZ.1 * p.min(1.0)) } else { p };
         let rate_mm_h = field.rate_mm_h.mapv(of_share);
         let mut image = self.tile(&RainField { rate_mm_h, ..field.clone() }, request)?;
-        image.palette = palette().to_vec();
+        image.palette = palette.to_vec();
         Ok(image)
     }
 }
 
-fn palette() -> &'static [Rgba; 256] {
-    static PALETTE: OnceLock<[Rgba; 256]> = OnceLock::new();
-    PALETTE.get_or_init(|| {
-        let mut palette = [[0; 4]; 256];
-        for (code, color) in palette.iter_mut().enumerate().take(usize::from(NODATA_CODE)) {
-            let share = (code as f32 - ZERO_DBZ_CODE - DBZ.0) / DBZ.1;
-            *color = STEPS.iter().rev().find(|(least, _)| share + 0.01 >= *least).map_or([0; 4], |(_, color)| *color);
-        }
-        palette
-    })
+/// The colour of each code, from the least share of each colour.
+fn palette(steps: &[(f32, Rgba)]) -> [Rgba; 256] {
+    let mut palette = [[0; 4]; 256];
+    for (code, color) in palette.iter_mut().enumerate().take(usize::from(NODATA_CODE)) {
+        let share = (code as f32 - ZERO_DBZ_CODE - DBZ.0) / DBZ.1;
+        *color = steps.iter().rev().find(|(least, _)| share + 0.01 >= *least).map_or([0; 4], |(_, color)| *color);
+    }
+    palette
 }
 
 #[cfg(test)]

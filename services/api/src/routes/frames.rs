@@ -9,6 +9,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use raincell_api_types::problem::ProblemDetails;
 use raincell_frame::Frame;
+use raincell_io::WriteError;
+use raincell_io::geotiff::{self, Band};
 use raincell_model::RainField;
 use raincell_render::{AnimationRequest, RenderError, still_png, whole_domain};
 use raincell_service_runtime::Problem;
@@ -101,11 +103,12 @@ pub async fn list(State(app): State<App>, parameters: Parameters, headers: Heade
     Ok(reply.valid_at(newest).aged(data_age_s, stale).to(&headers))
 }
 
-/// Rain rate, and probabilities where the newest run has them.
+/// Rain rate, probabilities where the newest run has them, quality where it is told.
 fn layers(view: &SourceView) -> Vec<String> {
     let products = view.run().map(|run| run.products()).unwrap_or_default();
     let chances = PROBABILITIES.into_iter().filter(|name| products.has(name));
-    std::iter::once("rate").chain(chances).map(str::to_owned).collect()
+    let quality = view.quality.as_ref().map(|_| "quality");
+    std::iter::once("rate").chain(chances).chain(quality).map(str::to_owned).collect()
 }
 
 /// What a frame can be had as.
@@ -113,22 +116,23 @@ fn layers(view: &SourceView) -> Vec<String> {
 enum Shape {
     Sparse,
     Odim,
+    GeoTiff,
     Png,
 }
 
 /// How HDF5 is called where it has no registered media type.
 const HDF5: &str = "application/x-hdf5";
 /// What `accept` may name.
-const MEDIA_TYPES: &str = "application/vnd.raincell.frame, application/x-hdf5, image/png";
+const MEDIA_TYPES: &str = "application/vnd.raincell.frame, application/x-hdf5, image/tiff, image/png";
 
 /// One frame, as a sparse frame (`application/vnd.raincell.frame`), as an ODIM_H5 composite of rain rate
-/// (`application/x-hdf5`) or as a picture of its area (`image/png`).
+/// (`application/x-hdf5`), as a GeoTIFF of one band (`image/tiff`) or as a picture of its area (`image/png`).
 #[utoipa::path(
     get, path = "/v1/frames/{id}", tag = "frames",
     params(
         ("id" = String, Path, description = "As in the list"),
         ("accept" = Option<String>, Header, 
-            description = "application/vnd.raincell.frame (default), application/x-hdf5 or image/png"),
+            description = "application/vnd.raincell.frame (default), application/x-hdf5, image/tiff or image/png"),
     ),
     responses(
         (status = 200, content_type = "application/vnd.raincell.frame"),
@@ -147,7 +151,8 @@ pub async fn one(State(app): State<App>, Path(id): Path<String>, headers: Header
     let age = app.now().duration_since(frame.issue_time.unwrap_or(valid_time)).as_secs().max(0);
     let reply = match shape {
         Shape::Png => domain_png(&app, &frame).await?,
-        Shape::Odim => composite(&app, &frame).await?,
+        Shape::Odim => file(&app, &frame, "odim", HDF5, odim).await?,
+        Shape::GeoTiff => file(&app, &frame, "geotiff", geotiff::MEDIA_TYPE, geotiff_of).await?,
         Shape::Sparse => {
             let body = match &frame.body {
                 Some(body) => body.clone(),
@@ -185,18 +190,34 @@ async fn domain_png(app: &App, frame: &Arc<HeldFrame>) -> Result<Reply, Problem>
     Ok(Reply::bytes(picture.content_type, picture.body, Keep::Immutable).tagged(&picture.tag))
 }
 
-/// The field as an ODIM_H5 composite, for all the programs that read those.
-async fn composite(app: &App, frame: &Arc<HeldFrame>) -> Result<Reply, Problem> {
+/// The field in a format of others, written once and kept with the tiles.
+async fn file(
+    app: &App,
+    frame: &Arc<HeldFrame>,
+    format: &str,
+    content_type: &'static str,
+    write: fn(&HeldFrame) -> Result<Vec<u8>, WriteError>,
+) -> Result<Reply, Problem> {
     let frame = Arc::clone(frame);
-    let key = format!("{} odim", frame.id);
+    let key = format!("{} {format}", frame.id);
     let write = move || {
-        let body = raincell_io::odim::write_composite(&frame.field, &frame.source, None);
-        let body = Bytes::from(body.map_err(|error| Problem::internal(&error))?);
+        let body = Bytes::from(write(&frame).map_err(|error| Problem::internal(&error))?);
         let tag = raincell_frame::content_hash(&body).into();
-        Ok(Picture { body, content_type: HDF5, tag })
+        Ok(Picture { body, content_type, tag })
     };
     let file = app.tiles().get(key, write).await?;
     Ok(Reply::bytes(file.content_type, file.body, Keep::Immutable).tagged(&file.tag))
+}
+
+/// As an ODIM_H5 composite.
+fn odim(frame: &HeldFrame) -> Result<Vec<u8>, WriteError> {
+    raincell_io::odim::write_composite(&frame.field, &frame.source, None)
+}
+
+/// As a GeoTIFF of one band.
+fn geotiff_of(frame: &HeldFrame) -> Result<Vec<u8>, WriteError> {
+    let band = Band { name: frame.field.valid_time.to_string(), values: &frame.field.rate_mm_h };
+    geotiff::write(&frame.field.grid, "mm/h", &[band])
 }
 
 fn encode(frame: &HeldFrame) -> Result<Vec<u8>, Problem> {
@@ -214,6 +235,7 @@ fn accepted(accept: &str) -> Option<Shape> {
             let shape = match parts.next()? {
                 "*/*" | "application/*" | raincell_frame::MEDIA_TYPE => Shape::Sparse,
                 HDF5 => Shape::Odim,
+                "image/tiff" => Shape::GeoTiff,
                 "image/png" | "image/*" => Shape::Png,
                 _ => return None,
             };
@@ -236,6 +258,7 @@ mod tests {
         assert_eq!(accepted("application/x-hdf5, */*;q=0.5"), Some(Shape::Odim));
         assert_eq!(accepted("text/html, image/png;q=0.8, */*;q=0.1"), Some(Shape::Png));
         assert_eq!(accepted("application/vnd.raincell.frame, image/png;q=0.9"), Some(Shape::Sparse));
+        assert_eq!(accepted("image/tiff; application=geotiff"), Some(Shape::GeoTiff));
         assert_eq!(accepted("text/html"), None);
         assert_eq!(accepted("image/png;q=0"), None);
     }

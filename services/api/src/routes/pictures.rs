@@ -113,6 +113,8 @@ pub enum Layer {
     },
     /// Probability, 0–1.
     Probability,
+    /// Quality, 0–1.
+    Quality,
     /// Where nothing was observed.
     Coverage,
 }
@@ -142,11 +144,15 @@ impl Order {
                 let scheme = ColorScheme::UniversalBlue;
                 renderer.probability_tile(field, &TileRequest { z, x, y, size, scheme, smooth: true, snow: false })
             }
+            (View::Tile { z, x, y }, Layer::Quality) => {
+                let scheme = ColorScheme::UniversalBlue;
+                renderer.quality_tile(field, &TileRequest { z, x, y, size, scheme, smooth: true, snow: false })
+            }
             (View::Around { z, lat, lon }, Layer::Rate { scheme, smooth, snow }) => {
                 let request = CentredRequest { lat_deg: lat, lon_deg: lon, z, size, scheme, smooth, snow };
                 renderer.centred(field, &request)
             }
-            (View::Around { .. }, Layer::Coverage | Layer::Probability) => {
+            (View::Around { .. }, Layer::Coverage | Layer::Probability | Layer::Quality) => {
                 return Err(Problem::not_found("this layer comes as tiles only: whole numbers for x and y"));
             }
         };

@@ -86,7 +86,7 @@ pub async fn rain(State(app): State<App>, parameters: Parameters, headers: Heade
         lon,
         status: if rate_mm_h.is_some() { PointStatus::Ok } else { PointStatus::NoData },
         rate_mm_h,
-        quality: None,
+        quality: timeline.quality(),
         valid_time: Some(timeline.newest_time()),
         data_age_s,
         stale,

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::problem::ProblemDetails;
-use raincell_render::{ColorScheme, LegendStep, legend, probability_legend};
+use raincell_render::{ColorScheme, LegendStep, legend, probability_legend, quality_legend};
 use raincell_service_runtime::Problem;
 use serde_json::{Value, json};
 
@@ -22,6 +22,8 @@ use crate::routes::rainviewer::gone;
 
 /// How far a frame may be from the `time` asked for.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+/// The layer of how much the rain is worth.
+const QUALITY: &str = "quality";
 /// Colours where none are asked for.
 const DEFAULT_SCHEME: ColorScheme = ColorScheme::UniversalBlue;
 
@@ -29,7 +31,7 @@ const DEFAULT_SCHEME: ColorScheme = ColorScheme::UniversalBlue;
 #[utoipa::path(
     get, path = "/tiles/{file}", tag = "tiles",
     params(
-        ("file" = String, Path, description = "`rate.json`, `probability-0.1.json`, `probability-1.json` or `probability-5.json`"),
+        ("file" = String, Path, description = "`rate.json`, `probability-0.1.json`, `probability-1.json`, `probability-5.json` or `quality.json`"),
         ("color" = Option<u8>, Query, description = "Colour scheme, 0 to 8, or 255"),
         ("source" = Option<String>, Query, description = "Only this source"),
     ),
@@ -50,12 +52,13 @@ pub async fn describe(
     let view = app.one_source(&parameters)?;
     let newest = view.newest().ok_or_else(|| Problem::unavailable("no radar frame has come yet"))?;
     let host = app.host(&headers);
-    let body = match threshold_of(layer) {
-        Some(threshold) => {
+    let body = match (layer, threshold_of(layer)) {
+        (_, Some(threshold)) => {
             probability_of(&view, layer, None)?;
             probability_json(newest, &host, layer, threshold)
         }
-        None => tile_json(newest, &host, scheme),
+        (QUALITY, None) => quality_json(quality_of(&view)?, &host),
+        _ => tile_json(newest, &host, scheme),
     };
     let (age, stale) = app.age(&view);
     Ok(Reply::json(&body, KEEP_LATEST)?.valid_at(Some(newest.valid_time())).aged(age, stale).to(&headers))
@@ -78,6 +81,32 @@ fn probability_json(frame: &HeldFrame, host: &str, layer: &str, threshold: &str)
         "center": [f64::midpoint(bounds[0], bounds[2]), f64::midpoint(bounds[1], bounds[3]), 6],
         "legend": probability_legend().iter().map(step).collect::<Vec<_>>(),
     })
+}
+
+/// The quality layer.
+fn quality_json(frame: &HeldFrame, host: &str) -> Value {
+    let bounds = frame.placement.renderer.bounds();
+    let step = |(least, [r, g, b, a]): &(f32, [u8; 4])| json!({ "from_quality": least, "color": format!("#{r:02x}{g:02x}{b:02x}{a:02x}") });
+    json!({
+        "tilejson": "3.0.0",
+        "name": "Quality",
+        "description": format!("How much the rain rate of {} is worth, 0 to 1, by the height and the width of the beam", frame.source),
+        "version": "1.0.0",
+        "scheme": "xyz",
+        "tiles": [format!("{host}/tiles/quality/{{z}}/{{x}}/{{y}}.png?source={}", encoded(&frame.source))],
+        "minzoom": 0,
+        "maxzoom": MAX_ZOOM,
+        "bounds": bounds,
+        "center": [f64::midpoint(bounds[0], bounds[2]), f64::midpoint(bounds[1], bounds[3]), 6],
+        "legend": quality_legend().iter().map(step).collect::<Vec<_>>(),
+    })
+}
+
+/// The quality as last told.
+fn quality_of(view: &SourceView) -> Result<&Arc<HeldFrame>, Problem> {
+    view.quality
+        .as_ref()
+        .ok_or_else(|| Problem::not_found("layer `quality` is not available until a frame of it comes"))
 }
 
 fn tile_json(frame: &HeldFrame, host: &str, scheme: ColorScheme) -> Value {
@@ -112,7 +141,7 @@ fn encoded(text: &str) -> String {
 #[utoipa::path(
     get, path = "/tiles/{layer}/{z}/{x}/{file}", tag = "tiles",
     params(
-        ("layer" = String, Path, description = "`rate`, `probability-0.1`, `probability-1` or `probability-5`"),
+        ("layer" = String, Path, description = "`rate`, `probability-0.1`, `probability-1`, `probability-5` or `quality`"),
         ("z" = u8, Path, description = "0 to 12"),
         ("x" = u32, Path, description = "Column of the tile"),
         ("file" = String, Path, description = "Row of the tile, `@2x` for 512 pixels, and `.png` or `.webp`"),
@@ -149,6 +178,11 @@ pub async fn tile(
     if threshold_of(&layer).is_some() {
         let order = Order { view, layer: Layer::Probability, size, format };
         return probability(&app, &parameters, &headers, &layer, order).await;
+    }
+    if layer == QUALITY {
+        let source = app.one_source(&parameters)?;
+        let frame = Arc::clone(quality_of(&source)?);
+        return picture(&app, &headers, frame, Order { view, layer: Layer::Quality, size, format }, KEEP_LATEST).await;
     }
     let layer = Layer::Rate { scheme: scheme_of(&parameters)?, smooth: true, snow: false };
     let order = Order { view, layer, size, format };
@@ -223,14 +257,12 @@ fn scheme_of(parameters: &Parameters) -> Result<ColorScheme, Problem> {
     parameters.text("color").map_or(Ok(DEFAULT_SCHEME), color_scheme)
 }
 
-/// A layer that the contract names but no data exists for is told apart from those that do not exist.
 fn check_layer(layer: &str) -> Result<(), Problem> {
     match layer {
-        "rate" => Ok(()),
+        "rate" | QUALITY => Ok(()),
         _ if threshold_of(layer).is_some() => Ok(()),
-        "quality" => Err(Problem::not_found("layer `quality` is not available until frames carry a quality index")),
         _ => {
-            let accepted = format!("rate, {}", PROBABILITIES.join(", "));
+            let accepted = format!("rate, {}, {QUALITY}", PROBABILITIES.join(", "));
             Err(Problem::not_found(format!("there is no layer `{layer}`")).naming("layer", accepted))
         }
     }

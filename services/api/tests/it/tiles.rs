@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::scene::{SOURCE, Scene, frame, header};
+use crate::scene::{SOURCE, Scene, frame, header, place};
 
 /// Width and height of a PNG, from its header.
 fn png_size(bytes: &[u8]) -> (u32, u32) {
@@ -76,7 +76,42 @@ async fn layers_without_data_say_what_they_wait_for() {
         }
     }
     let problem = scene.problem("/tiles/clouds/8/131/84.png", 404).await;
-    assert_eq!(problem["accepted"], "rate, probability-0.1, probability-1, probability-5");
+    assert_eq!(problem["accepted"], "rate, probability-0.1, probability-1, probability-5, quality");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quality_comes_with_the_rain_and_as_a_layer() {
+    let scene = Scene::new().await;
+    let rate = frame(0);
+    let value = |column: usize| 1.0 - column as f32 / 256.0;
+    let rate_mm_h = ndarray::Array2::from_shape_fn(rate.field.grid.shape(), |(_, column)| value(column));
+    let field = raincell_model::RainField { rate_mm_h, ..rate.field };
+    let quality = raincell_frame::Frame { source: rate.source, product: "quality".into(), field };
+    scene.client.put_frame(&quality).await.unwrap();
+    let (lat, lon) = place(64, 60);
+    let asked = format!("/v1/rain?lat={lat}&lon={lon}");
+    let mut answer = scene.json(&asked).await;
+    for _ in 0..500 {
+        if !answer["quality"].is_null() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        answer = scene.json(&asked).await;
+    }
+    assert!((answer["quality"].as_f64().unwrap() - f64::from(value(60))).abs() < 0.005, "{answer}");
+    assert!(answer["rate_mm_h"].is_number(), "the rain is still there");
+    let (lat, lon) = place(0, 60);
+    let unknown = scene.json(&format!("/v1/rain?lat={lat}&lon={lon}")).await;
+    assert!(unknown["quality"].is_null(), "what was not observed is worth nothing and has no number");
+    let list = scene.json("/v1/frames").await;
+    assert_eq!(list["layers"], serde_json::json!(["rate", "quality"]));
+    assert!(list["frames"].as_array().unwrap().iter().all(|frame| frame["id"] != "quality"));
+    let described = scene.json("/tiles/quality.json").await;
+    assert_eq!((&described["tilejson"], &described["legend"][0]["from_quality"]), (&"3.0.0".into(), &0.01_f32.into()));
+    let answer = scene.get("/tiles/quality/8/131/84.png").await;
+    assert_eq!((answer.status().as_u16(), header(&answer, "content-type").as_str()), (200, "image/png"));
+    let drawn = answer.bytes().await.unwrap();
+    assert!(drawn.starts_with(b"\x89PNG") && drawn.len() > 150, "{} bytes", drawn.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,6 +151,18 @@ async fn a_frame_comes_as_a_sparse_frame_or_as_a_picture() {
     let refused = scene.get_with(&format!("/v1/frames/{}", id(12)), "accept", "text/html").await;
     assert_eq!(refused.status(), 406);
     scene.problem("/v1/frames/0123", 404).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_comes_as_a_geotiff() {
+    let scene = Scene::new().await;
+    let list = scene.json("/v1/frames").await;
+    let path = format!("/v1/frames/{}", list["frames"][12]["id"].as_str().unwrap());
+    let answer = scene.get_with(&path, "accept", "image/tiff").await;
+    assert_eq!(header(&answer, "content-type"), "image/tiff; application=geotiff");
+    assert!(header(&answer, "cache-control").contains("immutable"));
+    // TIFF, little-endian; what is in it is read by GDAL in the tests of `io`.
+    assert!(answer.bytes().await.unwrap().starts_with(b"II*\0"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

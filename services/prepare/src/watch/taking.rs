@@ -11,7 +11,7 @@ use raincell_store_client::ClientError;
 
 use super::{Found, Watch, name_of};
 use crate::intake::{self, ScanKey, Unit};
-use crate::pipeline::{self, PrepareError};
+use crate::pipeline::{self, PrepareError, Prepared};
 use crate::place::Place;
 use crate::troubles::Refusal;
 
@@ -131,6 +131,8 @@ impl<P: Place> Watch<P> {
             Err(panicked) => return Ok(Err(format!("no rain can be made of it: {panicked}"))),
         };
         let frame = prepared.frame(&self.source);
+        // First, so that it is there when the rain is announced.
+        self.tell_quality(&prepared, &frame).await;
         let outcome = match self.store_frame(&frame).await {
             Ok(outcome) => outcome,
             Err(refused @ (ClientError::Rejected { .. } | ClientError::Encode { .. })) => {
@@ -143,6 +145,20 @@ impl<P: Place> Watch<P> {
         metrics::counter!("raincell_prepare_frames_total", "source" => name.clone()).increment(1);
         metrics::histogram!("raincell_prepare_seconds", "source" => name).record(began.elapsed().as_secs_f64());
         Ok(Ok(()))
+    }
+
+    /// Stores how much the rain is worth where that is news. Rain does not wait for it: the next scan tries again.
+    async fn tell_quality(&self, prepared: &Prepared, rate: &Frame) {
+        let Some(quality) = prepared.quality_frame(rate).filter(|quality| self.told_quality.is_news(quality)) else {
+            return;
+        };
+        match self.store_frame(&quality).await {
+            Ok(_) => self.told_quality.note(&quality),
+            Err(error) => {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::warn!(source = self.source.name, error, "quality not stored");
+            }
+        }
     }
 
     /// Stores a frame. One made of fewer parts of the same scan is replaced: what was just read knows more.

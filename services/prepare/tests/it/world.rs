@@ -116,8 +116,10 @@ impl World {
         std::fs::rename(unfinished, path).unwrap();
     }
 
+    /// Of rain; what the rain is worth stands beside it.
     pub async fn frames(&self) -> Vec<FrameInfo> {
-        self.client.list_frames(&FrameQuery::default()).await.unwrap().frames
+        let query = FrameQuery { product: Some("rate".into()), ..FrameQuery::default() };
+        self.client.list_frames(&query).await.unwrap().frames
     }
 
     /// Content hash of each frame, by (source, valid time).

@@ -1,8 +1,9 @@
-//! `raincell hindcast`: the nowcast of a past time, as CF-netCDF.
+//! `raincell hindcast`: the nowcast of a past time, as CF-netCDF or GeoTIFF.
 
 use std::time::Instant;
 
 use anyhow::Context;
+use raincell_io::geotiff::{self, Band};
 use raincell_io::netcdf::{self, Ensemble, Exceedance, Provenance};
 use raincell_model::RainField;
 use raincell_nowcasts::{EnsembleSettings, Inflow, LeadTimes, METHODS, PROBABILITY_RATES_MM_H, ensemble_history};
@@ -17,6 +18,12 @@ const DEFAULT_STEP_MIN: f64 = 5.0;
 pub fn run(arguments: &HindcastArguments) -> anyhow::Result<Outcome> {
     let method = raincell_nowcasts::method(&arguments.method)
         .ok_or_else(|| UsageError(format!("--method {}: expected one of {}", arguments.method, METHODS.join(", "))))?;
+    let is_geotiff =
+        arguments.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("tif") || e.eq_ignore_ascii_case("tiff"));
+    if is_geotiff && arguments.members > 0 {
+        let reason = "a GeoTIFF holds a band a lead time: --members wants a netCDF file as --out".to_owned();
+        return Err(UsageError(reason).into());
+    }
     let began = Instant::now();
     let past = frames_folder::read(&arguments.frames, Some(arguments.at), method.history().max(ensemble_history()))?;
     let read_s = began.elapsed().as_secs_f64();
@@ -35,13 +42,25 @@ pub fn run(arguments: &HindcastArguments) -> anyhow::Result<Outcome> {
         Ensemble::default()
     };
     let began = Instant::now();
-    let provenance = Provenance { method: &arguments.method, ..Provenance::default() };
-    let bytes = netcdf::write_ensemble_nowcast(provenance, issue_time, &nowcast.fields, &ensemble)?;
+    let bytes = if is_geotiff {
+        bands(&nowcast.fields)?
+    } else {
+        let provenance = Provenance { method: &arguments.method, ..Provenance::default() };
+        netcdf::write_ensemble_nowcast(provenance, issue_time, &nowcast.fields, &ensemble)?
+    };
     std::fs::write(&arguments.out, bytes).with_context(|| arguments.out.display().to_string())?;
     let io_s = read_s + began.elapsed().as_secs_f64();
     let motion_s = nowcast.timings.motion_s;
     output::line(&format!("motion_s={motion_s:.4} nowcast_s={nowcast_s:.4} io_s={io_s:.4}"))?;
     Ok(Outcome::AllDone)
+}
+
+/// A band a lead time, named after its valid time.
+fn bands(fields: &[RainField]) -> anyhow::Result<Vec<u8>> {
+    let grid = &fields.first().context("no lead time")?.grid;
+    let bands: Vec<Band<'_>> =
+        fields.iter().map(|field| Band { name: field.valid_time.to_string(), values: &field.rate_mm_h }).collect();
+    Ok(geotiff::write(grid, "mm/h", &bands)?)
 }
 
 /// All members, as the file wants them, and the probabilities.

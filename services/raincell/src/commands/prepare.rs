@@ -45,13 +45,13 @@ pub fn run(arguments: &PrepareArguments) -> anyhow::Result<Outcome> {
     Ok(if errors.is_empty() { Outcome::AllDone } else { Outcome::SomeFailed })
 }
 
-fn recipe(file: Option<&Path>) -> anyhow::Result<Recipe> {
+pub(super) fn recipe(file: Option<&Path>) -> anyhow::Result<Recipe> {
     let config: Config = config::load(file)?;
     Ok(config.sources.into_iter().next().map_or_else(Recipe::default, |source| source.recipe))
 }
 
 /// The files named, and those in the folders named.
-fn files_of(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn files_of(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -68,9 +68,9 @@ fn files_of(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-type Scans = BTreeMap<ScanKey, Vec<RawScan>>;
+pub(super) type Scans = BTreeMap<ScanKey, Vec<RawScan>>;
 
-fn read_all(units: &[Unit], progress: &ProgressBar) -> (Scans, Vec<String>) {
+pub(super) fn read_all(units: &[Unit], progress: &ProgressBar) -> (Scans, Vec<String>) {
     let read: Vec<Result<RawScan, String>> = units
         .par_iter()
         .map(|unit| {
@@ -95,7 +95,7 @@ fn make(key: &ScanKey, parts: Vec<RawScan>, recipe: &Recipe, out: &Path) -> anyh
     let name: String =
         prepared.radar.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
     let file = out.join(format!("{name}_{}_RATE.h5", prepared.field.valid_time.strftime("%Y%m%dT%H%M%S")));
-    let bytes = raincell_io::odim::write_composite(&prepared.field, &prepared.radar, None)?;
+    let bytes = raincell_io::odim::write_composite(&prepared.field, &prepared.radar, prepared.quality.as_ref())?;
     std::fs::write(&file, bytes).with_context(|| file.display().to_string())?;
     Ok(Made { prepared, file })
 }
