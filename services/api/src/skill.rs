@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::verification::{LeadSkill, PooledSums, ReliabilityPoint, Skill, SkillWindow, ThresholdSkill};
 use raincell_store_client::{ClientError, RetryPolicy, StoreClient};
-use raincell_verification::{Pool, ProbabilityPool, probability_name};
+use raincell_verification::{CRPS, CrpsPool, Pool, ProbabilityPool, probability_name};
 use tokio::sync::Mutex;
 
 use crate::memory::SourceView;
@@ -151,7 +151,7 @@ fn lead_skill(pooled: &PooledSums) -> LeadSkill {
         thresholds: thresholds.collect(),
         mae_wet_mm_h: (pool.wet_cells(0) != (0.0, 0.0)).then_some(scores.mae_wet_mm_h),
         cover: observed.then_some(scores.cover),
-        crps_mm_h: None,
+        crps_mm_h: pooled.sums.get(CRPS).and_then(|sums| CrpsPool::from_sums(sums).crps_mm_h()),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::fixed_times::Settling;
 use crate::verify::raw_name;
 
 /// The percentiles that are products.
-const PERCENTILES: [&str; 3] = ["p10", "p50", "p90"];
+pub const PERCENTILES: [&str; 3] = ["p10", "p50", "p90"];
 
 /// What the products are to be made of.
 pub struct Task {

@@ -1,7 +1,7 @@
 //! The scores of the last 24 hours as metrics.
 
 use raincell_api_types::verification::PooledSums;
-use raincell_verification::{Pool, ProbabilityPool, Scores, THRESHOLDS_MM_H, probability_name};
+use raincell_verification::{CRPS, CrpsPool, Pool, ProbabilityPool, Scores, THRESHOLDS_MM_H, probability_name};
 
 /// Lead times whose scores are told, minutes: every quarter of an hour and the first step.
 fn told(lead_min: u16) -> bool {
@@ -16,7 +16,9 @@ pub fn publish(source: &str, pools: &[PooledSums]) {
             let sums = pool.sums.get(&probability_name(index))?;
             Some((format!("brier{threshold}"), ProbabilityPool::from_sums(sums).brier()?))
         });
-        for (score, value) in named(&scores).into_iter().chain(probabilities) {
+        let crps = pool.sums.get(CRPS).and_then(|sums| CrpsPool::from_sums(sums).crps_mm_h());
+        let crps = crps.map(|crps| ("crps".to_owned(), crps));
+        for (score, value) in named(&scores).into_iter().chain(probabilities).chain(crps) {
             let labels = [
                 ("source", source.to_owned()),
                 ("method", pool.method.clone()),

@@ -2,11 +2,15 @@
 
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
+use ndarray::Array2;
 use raincell_api_types::verification::ScoredNowcast;
 use raincell_frame::{ProductEntry, decode};
 use raincell_model::RainField;
-use raincell_verification::{Pool, ProbabilityPool, THRESHOLDS_MM_H, probability_name};
+use raincell_verification::{
+    CRPS, CrpsPool, Pool, ProbabilityPool, Sums, THRESHOLDS_MM_H, ToldEnsemble, probability_name,
+};
 
+use crate::ensemble::PERCENTILES;
 use crate::fixed_times;
 use crate::remembered::{HeldRun, Remembered};
 
@@ -52,22 +56,10 @@ fn score_run(run: &HeldRun, observed: &RainField, step_min: u32) -> anyhow::Resu
     if *header.grid != *observed.grid {
         return Ok(None);
     }
-    let field = decode(product.frame_bytes(&run.bytes))?.field;
     let mut pool = Pool::default();
-    if product.valid_time.duration_since(observed.valid_time).abs() <= SAME_TIME {
-        pool.add(&field.rate_mm_h, &observed.rate_mm_h)?;
-    } else {
-        let motion = header.decode_motion(&run.bytes)?;
-        pool.add(&fixed_times::at_time(&field, &motion, observed.valid_time)?, &observed.rate_mm_h)?;
-    }
+    pool.add(&field_of(run, product, observed.valid_time)?, &observed.rate_mm_h)?;
     let mut sums = pool.to_sums();
-    for (index, threshold) in THRESHOLDS_MM_H.into_iter().enumerate() {
-        for name in [probability_name(index), raw_name(&probability_name(index))] {
-            if let Some(probabilities) = score_probability(run, &name, product.valid_time, observed, threshold)? {
-                sums.insert(name, probabilities.to_sums());
-            }
-        }
-    }
+    score_ensemble(run, product.valid_time, observed, &mut sums)?;
     let (method, issue_time) = (header.method.clone(), header.issue_time);
     Ok(Some(ScoredNowcast { method, issue_time, lead_min, sums }))
 }
@@ -77,25 +69,43 @@ pub fn raw_name(name: &str) -> String {
     name.replacen("probability-", "probability-raw-", 1)
 }
 
-/// The scores of a probability product of the same time, where the run has one.
-fn score_probability(
-    run: &HeldRun,
-    name: &str,
-    valid_time: Timestamp,
-    observed: &RainField,
-    threshold_mm_h: f32,
-) -> anyhow::Result<Option<ProbabilityPool>> {
-    let Some(product) = run.header.products_named(name).find(|p| p.valid_time == valid_time) else { return Ok(None) };
+/// A product as it is at the time of the observation.
+fn field_of(run: &HeldRun, product: &ProductEntry, time: Timestamp) -> anyhow::Result<Array2<f32>> {
     let field = decode(product.frame_bytes(&run.bytes))?.field;
-    let mut pool = ProbabilityPool::default();
-    if valid_time.duration_since(observed.valid_time).abs() <= SAME_TIME {
-        pool.add(&field.rate_mm_h, &observed.rate_mm_h, threshold_mm_h)?;
-    } else {
-        let motion = run.header.decode_motion(&run.bytes)?;
-        let moved = fixed_times::at_time(&field, &motion, observed.valid_time)?;
-        pool.add(&moved, &observed.rate_mm_h, threshold_mm_h)?;
+    if product.valid_time.duration_since(time).abs() <= SAME_TIME {
+        return Ok(field.rate_mm_h);
     }
-    Ok(Some(pool))
+    fixed_times::at_time(&field, &run.header.decode_motion(&run.bytes)?, time)
+}
+
+/// Puts the sums of the ensemble's products of a valid time to the others, as far as the run has any: of the
+/// probabilities, as they are told and before they were put right, and the CRPS of the ensemble as it was drawn.
+fn score_ensemble(run: &HeldRun, valid_time: Timestamp, observed: &RainField, sums: &mut Sums) -> anyhow::Result<()> {
+    let field = |name: &str| {
+        let product = run.header.products_named(name).find(|product| product.valid_time == valid_time);
+        product.map(|product| field_of(run, product, observed.valid_time)).transpose()
+    };
+    let mut raw = Vec::new();
+    for (index, threshold) in THRESHOLDS_MM_H.into_iter().enumerate() {
+        let name = probability_name(index);
+        for (name, is_raw) in [(raw_name(&name), true), (name, false)] {
+            let Some(probability) = field(&name)? else { continue };
+            let mut pool = ProbabilityPool::default();
+            pool.add(&probability, &observed.rate_mm_h, threshold)?;
+            sums.insert(name, pool.to_sums());
+            if is_raw {
+                raw.push(probability);
+            }
+        }
+    }
+    let [low, middle, high] = PERCENTILES.map(field);
+    if let ([a, b, c], Some(low), Some(middle), Some(high)) = (raw.as_slice(), low?, middle?, high?) {
+        let told = ToldEnsemble { probabilities: [a, b, c], percentiles_mm_h: [&low, &middle, &high] };
+        let mut pool = CrpsPool::default();
+        pool.add_told(&told, &observed.rate_mm_h)?;
+        sums.insert(CRPS.to_owned(), pool.to_sums());
+    }
+    Ok(())
 }
 
 fn score_persistence(
@@ -112,7 +122,11 @@ fn score_persistence(
     }
     let mut pool = Pool::default();
     pool.add(&field.rate_mm_h, &observed.rate_mm_h)?;
-    Ok(Some(ScoredNowcast { method: PERSISTENCE.into(), issue_time, lead_min, sums: pool.to_sums() }))
+    let mut crps = CrpsPool::default();
+    crps.add_single(&field.rate_mm_h, &observed.rate_mm_h)?;
+    let mut sums = pool.to_sums();
+    sums.insert(CRPS.to_owned(), crps.to_sums());
+    Ok(Some(ScoredNowcast { method: PERSISTENCE.into(), issue_time, lead_min, sums }))
 }
 
 /// The rain-rate product nearest to `time`, if it is within half a step.

@@ -99,7 +99,8 @@ pub struct LeadSkill {
     pub mae_wet_mm_h: Option<f64>,
     /// Share of the observed cells that the nowcast knows; the others count as dry in it.
     pub cover: Option<f64>,
-    /// Continuous ranked probability score, mm/h; null without an ensemble.
+    /// Continuous ranked probability score over all observed cells, mm/h, of the ensemble as it was drawn; of
+    /// `persistence`, its mean absolute error, which is the same of a single field. Null without an ensemble.
     pub crps_mm_h: Option<f64>,
 }
 

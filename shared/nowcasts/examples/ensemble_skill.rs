@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use raincell_nowcasts::{EnsembleSettings, Inflow, LeadTimes, ensemble};
-use raincell_verification::{EnsemblePool, THRESHOLDS_MM_H};
+use raincell_verification::{CrpsPool, EnsemblePool, THRESHOLDS_MM_H, ToldEnsemble};
 
 const STARTS: [usize; 2] = [11, 23];
 const LEADS: [usize; 3] = [3, 6, 12];
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     }
     for event in events {
         let fields = flat::load(&folder.join(&event))?;
-        let mut pools = LEADS.map(|_| EnsemblePool::default());
+        let mut pools = LEADS.map(|_| (EnsemblePool::default(), CrpsPool::default()));
         let mut seconds = Vec::new();
         for start in STARTS {
             let past = &fields[..=start];
@@ -38,18 +38,27 @@ fn main() -> Result<()> {
             for (lead, step) in nowcast.enumerate() {
                 let step = step?;
                 spent += started.elapsed().as_secs_f64();
-                if let Some(pool) = LEADS.iter().position(|l| *l == lead + 1).map(|i| &mut pools[i]) {
+                if let Some((pool, told)) = LEADS.iter().position(|l| *l == lead + 1).map(|i| &mut pools[i]) {
                     let drawn: Vec<_> =
                         (0..members).filter_map(|m| step.member_mm_h(m)).map(|m| m.to_owned()).collect();
-                    pool.add(&drawn, &fields[start + lead + 1].rate_mm_h)?;
+                    let observed = &fields[start + lead + 1].rate_mm_h;
+                    pool.add(&drawn, observed)?;
+                    let (probabilities, percentiles) =
+                        (step.probabilities().map(|p| p.to_owned()), step.percentiles_mm_h().map(|p| p.to_owned()));
+                    let products = ToldEnsemble {
+                        probabilities: probabilities.each_ref(),
+                        percentiles_mm_h: percentiles.each_ref(),
+                    };
+                    told.add_told(&products, observed)?;
                 }
                 started = Instant::now();
             }
             seconds.push(spent);
         }
         println!("{event} ensemble motion_s=0 nowcast_s={:.3}", seconds[0].min(seconds[1]));
-        for (pool, lead) in pools.iter().zip(LEADS) {
+        for ((pool, told), lead) in pools.iter().zip(LEADS) {
             print!("+{lead:<2} crps={:.4}", pool.crps().unwrap_or_default());
+            print!(" crps_of_products={:.4}", told.crps_mm_h().unwrap_or_default());
             for (p, threshold) in pool.probabilities().iter().zip(THRESHOLDS_MM_H) {
                 print!(" brier{threshold}={:.4}", p.brier().unwrap_or_default());
             }

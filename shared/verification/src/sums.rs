@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::pool::{Counts, Pool};
 use crate::probability::{Class, ProbabilityPool};
-use crate::{RELIABILITY_CLASSES, THRESHOLDS_MM_H};
+use crate::{CrpsPool, RELIABILITY_CLASSES, THRESHOLDS_MM_H};
 
 /// Sums by name; those of two pools are added element by element.
 pub type Sums = BTreeMap<String, Vec<f64>>;
@@ -17,6 +17,8 @@ const FSS: &str = "fss";
 const ABSOLUTE_ERROR: &str = "absolute_error";
 /// Cells that nowcast and observation know, and that the observation knows.
 const COVER: &str = "cover";
+/// The name under which the sums of a [`CrpsPool`] are kept.
+pub const CRPS: &str = "crps";
 
 impl Pool {
     /// The sums of this pool. How many nowcasts there are is for the keeper of the sums to count.
@@ -71,6 +73,19 @@ impl ProbabilityPool {
     }
 }
 
+impl CrpsPool {
+    /// The sums, to be kept under [`CRPS`]: of the scores, mm/h, and of the cells.
+    pub fn to_sums(&self) -> Vec<f64> {
+        vec![self.sum_mm_h, self.cells]
+    }
+
+    /// The pool of such sums; what is not there counts as 0.
+    pub fn from_sums(sums: &[f64]) -> Self {
+        let of = |index: usize| sums.get(index).copied().unwrap_or(0.0);
+        Self { sum_mm_h: of(0), cells: of(1) }
+    }
+}
+
 fn number(sums: &Sums, name: &str, index: usize) -> f64 {
     sums.get(name).and_then(|values| values.get(index)).copied().unwrap_or(0.0)
 }
@@ -96,5 +111,9 @@ mod tests {
         probabilities.add_cell(0.31, true);
         probabilities.add_cell(0.9, false);
         assert_eq!(ProbabilityPool::from_sums(&probabilities.to_sums()), probabilities);
+        let mut crps = CrpsPool::default();
+        crps.add_single(&field(1), &field(3)).unwrap();
+        assert_eq!(CrpsPool::from_sums(&crps.to_sums()), crps);
+        assert_eq!(CrpsPool::from_sums(&[]).crps_mm_h(), None);
     }
 }

@@ -1,7 +1,7 @@
 //! `/v1/skill`.
 
 use raincell_api_types::verification::{ScoredNowcast, Skill};
-use raincell_verification::Pool;
+use raincell_verification::{CRPS, CrpsPool, Pool};
 
 use crate::scene::{SOURCE, Scene, field, grid, header, minutes_after, newest};
 
@@ -15,8 +15,14 @@ async fn score(scene: &Scene) {
             for (method, error_min) in [("best", 2), ("persistence", i64::from(lead_min))] {
                 let mut pool = Pool::default();
                 pool.add(&field(&grid, i64::from(lead_min) - error_min).rate_mm_h, &observed).unwrap();
+                let mut sums = pool.to_sums();
+                if method == "persistence" {
+                    let mut crps = CrpsPool::default();
+                    crps.add_single(&field(&grid, 0).rate_mm_h, &observed).unwrap();
+                    sums.insert(CRPS.into(), crps.to_sums());
+                }
                 let issue_time = minutes_after(newest(), -back);
-                scored.push(ScoredNowcast { method: method.into(), issue_time, lead_min, sums: pool.to_sums() });
+                scored.push(ScoredNowcast { method: method.into(), issue_time, lead_min, sums });
             }
         }
     }
@@ -40,6 +46,9 @@ async fn skill_sets_the_nowcasts_beside_persistence_over_a_day_and_a_month() {
     let lead = &skill.windows[0].leads[0];
     assert_eq!((lead.method.as_str(), lead.lead_min, lead.crps_mm_h), ("best", 5, None));
     assert!(lead.thresholds[2].csi.is_none(), "there is no rain of 5 mm/h");
+    let leads = skill.windows[0].leads.iter();
+    let persistence: Vec<f64> = leads.filter(|lead| lead.method == "persistence").filter_map(|l| l.crps_mm_h).collect();
+    assert!(persistence.len() == 2 && persistence[0] > 0.0 && persistence[1] > persistence[0], "{persistence:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! How runs verify, as it is kept in the store.
 
 use raincell_api_types::verification::PooledSums;
-use raincell_verification::Pool;
+use raincell_verification::{CRPS, CrpsPool, Pool};
 
 use crate::world::{NEVER, World, eventually, time};
 
@@ -56,6 +56,11 @@ async fn each_run_is_scored_once_when_its_time_comes_also_after_a_restart() {
     }
     assert!(best.at[0].csi > 2.0 * persistence.at[0].csi, "{} {}", best.at[0].csi, persistence.at[0].csi);
     assert!((best.mae_wet_mm_h - by_hand.scores().mae_wet_mm_h).abs() < 1e-9);
+    let crps = |method: &str| {
+        let pool = stored.iter().find(|pool| pool.method == method && pool.lead_min == 10).unwrap();
+        CrpsPool::from_sums(&pool.sums[CRPS]).crps_mm_h().unwrap()
+    };
+    assert!(0.0 < crps("best") && crps("best") < crps("persistence"), "{} {}", crps("best"), crps("persistence"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,9 +74,11 @@ async fn a_new_source_has_scores_of_the_hours_before_and_one_run() {
     assert_eq!(world.runs("klot").await.len(), 1);
     eventually("it is told", async || {
         let metrics = nowcast.get("/metrics").await.text().await.unwrap();
-        let told =
-            |line: &str| ["raincell_nowcast_skill{", "csi0.1", "lead=\"5\"", "best"].iter().all(|p| line.contains(p));
-        metrics.lines().any(told)
+        let told = |score: &str| {
+            let parts = ["raincell_nowcast_skill{", score, "lead=\"5\"", "best"];
+            metrics.lines().any(|line| parts.iter().all(|part| line.contains(part)))
+        };
+        told("csi0.1") && told("\"crps\"")
     })
     .await;
     nowcast.stop().await;
