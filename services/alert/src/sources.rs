@@ -7,6 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::frames::SourceInfo;
 use raincell_model::{Grid, GridError, MotionField, RainField};
 use raincell_store_client::{ClientError, StoreClient};
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
 
 use crate::likely::LikelyRun;
 use crate::machine::{Outlook, PlaceRain};
@@ -69,14 +71,16 @@ impl Sources {
         if let Some(info) =
             frames.last().filter(|info| info.hash != view.frame_hash || info.valid_time != view.valid_time)
         {
-            let frame = self.client.frame(info).await?;
-            view.see_frame(&frame.field, &self.places);
+            let span = info_span!("read frame", trace_id = info.hash, source);
+            let frame = self.client.frame(info).instrument(span.clone()).await?;
+            span.in_scope(|| view.see_frame(&frame.field, &self.places));
             view.field = Some(frame.field).filter(|_| self.keep_fields);
             view.frame_hash.clone_from(&info.hash);
         }
         let runs = self.client.list_runs(source, 1).await?;
         if let Some(info) = runs.last().filter(|info| info.hash != view.run_hash) {
-            let bytes = match self.client.run_bytes(info).await {
+            let span = info_span!("read nowcast", trace_id = Empty, source);
+            let bytes = match self.client.run_bytes(info).instrument(span.clone()).await {
                 // It has expired or was replaced since it was listed: the next look finds the one in its place.
                 Err(ClientError::NotFound { .. }) => return Ok(view),
                 bytes => bytes?,
@@ -86,6 +90,7 @@ impl Sources {
                 .map_err(|error| ClientError::Answer { operation: "decode a nowcast", reason: error.to_string() })?;
             let what = || format!("the nowcast of {source} of {}", info.issue_time);
             let likely = decoded.map_err(|source| ClientError::Decode { what: what(), source })?;
+            span.record("trace_id", &likely.run.based_on);
             view.see_run(&likely, &self.places);
             view.motion = Some(likely.run.motion).filter(|_| self.keep_fields);
             view.run_hash.clone_from(&info.hash);
@@ -99,6 +104,11 @@ impl Sources {
             let rain = view.rain.get(index)?.as_ref()?;
             Some((source.as_str(), rain, view.outlooks.get(index).and_then(Option::as_ref)))
         })
+    }
+
+    /// Content hash of the newest frame of a source.
+    pub fn frame_hash(&self, source: &str) -> &str {
+        self.views.get(source).map_or("", |view| &view.frame_hash)
     }
 
     /// The newest frame of the first source with its motion, where frames are kept.

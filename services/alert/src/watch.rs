@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use futures::{StreamExt, pin_mut};
 use jiff::SignedDuration;
-use raincell_api_types::alerts::{AlertState, AlertTransition};
+use raincell_api_types::alerts::{AlertState, AlertTransition, RainEvent};
 use raincell_api_types::events::Event;
 use raincell_api_types::health::Condition;
 use raincell_service_runtime::{Health, Runtime, clock};
 use raincell_store_client::{ClientError, StoreClient, StreamItem};
+use tracing::{Instrument, Span, info_span};
 
 use crate::Config;
 use crate::cells::CellRules;
@@ -30,6 +31,13 @@ use crate::{told, words};
 const CONFLICT_TRIES: u32 = 5;
 /// The data count as late once the newest are this much behind the clock.
 const DATA_LATE: SignedDuration = SignedDuration::from_mins(30);
+
+/// Where the news of a place come from.
+struct Origin {
+    credit: String,
+    /// Content hash of the frame that they are known from.
+    trace_id: String,
+}
 
 /// Follows the watched places.
 pub(crate) struct Watch {
@@ -153,9 +161,9 @@ impl Watch {
                 tracing::debug!(place = self.places[place].id, "on no grid");
                 continue;
             };
-            let credit = self.credit(source);
+            let origin = Origin { credit: self.credit(source), trace_id: self.sources.frame_hash(source).to_owned() };
             let (rain, outlook) = (*rain, outlook.cloned());
-            self.update(place, rain, outlook.as_ref(), &credit).await?;
+            self.update(place, rain, outlook.as_ref(), &origin).await?;
         }
         self.look_for_heavy_rain().await?;
         self.look_at_schedules().await
@@ -179,7 +187,7 @@ impl Watch {
         index: usize,
         rain: PlaceRain,
         outlook: Option<&Outlook>,
-        credit: &str,
+        origin: &Origin,
     ) -> Result<(), ClientError> {
         let places = Arc::clone(&self.places);
         let place = &places[index];
@@ -194,13 +202,18 @@ impl Watch {
                 self.states[index] = Some((revision, state));
                 return Ok(());
             }
-            match self.client.transition(&place.id, &self.transition(place, revision, &next, news, credit)?).await {
+            let change = self.transition(place, revision, &next, news, origin)?;
+            let span = match news {
+                Some(_) => info_span!("alert", trace_id = origin.trace_id, place = place.id),
+                None => Span::none(),
+            };
+            match self.client.transition(&place.id, &change).instrument(span.clone()).await {
                 Ok(stored) => {
                     self.states[index] = Some((stored.revision, next));
                     if let Some(news) = news {
-                        self.announce(place, news);
+                        span.in_scope(|| self.announce(place, news));
                         let key = post_key(news.time, &place.id, news.kind);
-                        self.note_told(vec![(key, told::of_place(place, &news, credit))]).await?;
+                        self.note_told(vec![(key, event_of(place, &news, origin))]).await?;
                     }
                     return Ok(());
                 }
@@ -221,7 +234,7 @@ impl Watch {
         expected_revision: u64,
         next: &PlaceState,
         news: Option<News>,
-        credit: &str,
+        origin: &Origin,
     ) -> Result<AlertTransition, ClientError> {
         let state = serde_json::to_value(next).map_err(|error| ClientError::Answer {
             operation: "change an alert state",
@@ -230,7 +243,7 @@ impl Watch {
         let posts = match news {
             Some(news) => {
                 let key = post_key(news.time, &place.id, news.kind);
-                self.outbox.posts(&key, &told::of_place(place, &news, credit))
+                self.outbox.posts(&key, &event_of(place, &news, origin))
             }
             None => Vec::new(),
         };
@@ -246,6 +259,10 @@ impl Watch {
     fn credit(&self, source: &str) -> String {
         if self.config.credit.is_empty() { format!("Radar: {source}") } else { self.config.credit.clone() }
     }
+}
+
+fn event_of(place: &Place, news: &News, origin: &Origin) -> RainEvent {
+    RainEvent { trace_id: origin.trace_id.clone(), ..told::of_place(place, news, &origin.credit) }
 }
 
 /// The state as stored; one that this version cannot read counts as none.

@@ -13,6 +13,8 @@ use raincell_service_runtime::{Health, Runtime};
 use raincell_store_client::{ClientError, FrameQuery, RetryPolicy, StoreClient, StreamItem};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span};
 
 use crate::app::App;
 use crate::products::Products;
@@ -125,7 +127,8 @@ impl Feed {
                     if self.app.memory().sources().is_empty() { Condition::Down } else { Condition::Degraded };
                 self.health.set("store", condition, format!("event stream cut off: {reason}"));
             }
-            StreamItem::Event(SequencedEvent { sequence, event }) => {
+            StreamItem::Event(news) => {
+                let SequencedEvent { sequence, event } = *news;
                 self.sequence = self.sequence.max(sequence);
                 let result = match &event {
                     Event::Frame(info) => self.fetch_frame(info, Path::Event).await,
@@ -224,6 +227,11 @@ impl Feed {
         if !is_news {
             return Ok(false);
         }
+        let span = info_span!("load frame", trace_id = info.hash, source = info.source);
+        self.load_frame(info, path).instrument(span).await
+    }
+
+    async fn load_frame(&self, info: &FrameInfo, path: Path) -> Result<bool, ClientError> {
         let body = match self.store.frame_bytes(info).await {
             // Expired between the listing and now.
             Err(ClientError::NotFound { .. }) => return Ok(false),
@@ -250,14 +258,22 @@ impl Feed {
         if self.app.memory().has_run(info) {
             return Ok(false);
         }
+        // Which frame it is made from is known once it is here.
+        let span = info_span!("load nowcast", trace_id = Empty, source = info.source);
+        self.load_run(info, path).instrument(span).await
+    }
+
+    async fn load_run(&self, info: &NowcastInfo, path: Path) -> Result<bool, ClientError> {
         let bytes = match self.store.run_bytes(info).await {
             Err(ClientError::NotFound { .. }) => return Ok(false),
             other => other?,
         };
         let (app, info, what) =
             (self.app.clone(), info.clone(), format!("nowcast {} {}", info.source, info.issue_time));
+        let span = Span::current();
         let added = tokio::task::spawn_blocking(move || {
             let run = raincell_frame::decode_run(&bytes).map_err(|e| e.to_string())?;
+            span.record("trace_id", &run.based_on);
             let header = raincell_frame::decode_run_header(&bytes).map_err(|e| e.to_string())?;
             let products = Products::decode(&header, &bytes).map_err(|e| e.to_string())?;
             app.memory().add_run(&info, run, products).map_err(|e| e.to_string())
@@ -308,6 +324,11 @@ fn note_added<E: std::fmt::Display>(
     let error = match outcome {
         Ok(Ok(())) => {
             metrics::counter!("raincell_api_received_total", "kind" => kind, "path" => path.name()).increment(1);
+            match path {
+                Path::Event => tracing::info!(what, "in memory"),
+                // At the start that is all there is.
+                Path::Poll => tracing::debug!(what, "in memory"),
+            }
             return true;
         }
         Ok(Err(error)) => error,

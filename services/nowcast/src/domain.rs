@@ -16,6 +16,7 @@ use raincell_model::RainField;
 use raincell_nowcasts::Timings;
 use raincell_store_client::{ClientError, StoreClient};
 use serde_json::json;
+use tracing::Instrument;
 
 use crate::calibration::Calibrations;
 use crate::latest::EncodedRun;
@@ -109,9 +110,21 @@ impl Domain {
         if self.basis.as_ref().is_some_and(|basis| basis.hash == wanted.hash && basis.steps >= wanted.steps) {
             return Ok(());
         }
+        let span = tracing::info_span!("nowcast", trace_id = newest.hash, source = self.source);
+        self.run_anew(store, newest, wanted, trigger, began).instrument(span).await
+    }
+
+    async fn run_anew(
+        &mut self,
+        store: &StoreClient,
+        newest: &FrameInfo,
+        wanted: Basis,
+        trigger: &'static str,
+        began: Instant,
+    ) -> anyhow::Result<()> {
         let past = self.past_fields(store, newest).await?;
         let used = past.len();
-        let made = self.make(newest, past, steps, began).await?;
+        let made = self.make(newest, past, wanted.steps, began).await?;
         self.put(store, newest.valid_time, made.bytes.clone()).await?;
         self.basis = Some(wanted);
         let Timings { motion_s, nowcast_s } = made.timings;
@@ -219,12 +232,8 @@ impl Domain {
         for info in &listing {
             self.hold(store, info).await?;
         }
-        let observed = self.field(store, &due).await?;
-        let (remembered, step_min) = (self.remembered.clone(), self.workshop.config.step_minutes);
-        let scored = tokio::task::spawn_blocking(move || verify::score_frame(&observed, &remembered, step_min)).await?;
-        if !scored.is_empty() {
-            store.add_verification(&self.source, &scored).await?;
-        }
+        let span = tracing::info_span!("verify", trace_id = due.hash, source = self.source);
+        self.score_against(store, &due).instrument(span).await?;
         if let Some(verified) = &mut self.verified {
             verified.hashes.insert(due.hash);
             verified.until = verified.until.max(due.valid_time);
@@ -234,6 +243,17 @@ impl Domain {
             self.tell_skill(store, &newest).await?;
         }
         Ok(left > 1)
+    }
+
+    /// Scores what was forecast for the time of a frame.
+    async fn score_against(&mut self, store: &StoreClient, due: &FrameInfo) -> anyhow::Result<()> {
+        let observed = self.field(store, due).await?;
+        let (remembered, step_min) = (self.remembered.clone(), self.workshop.config.step_minutes);
+        let scored = tokio::task::spawn_blocking(move || verify::score_frame(&observed, &remembered, step_min)).await?;
+        if !scored.is_empty() {
+            store.add_verification(&self.source, &scored).await?;
+        }
+        Ok(())
     }
 
     /// After a start, or after somebody else had the lease: recent runs, and how far they were scored.

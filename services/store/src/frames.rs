@@ -37,7 +37,7 @@ pub(crate) async fn put(
     if let Put::New(info) = &put {
         metrics::counter!("raincell_frames_stored_total", "source" => info.source.clone()).increment(1);
         metrics::counter!("raincell_frames_stored_bytes_total", "source" => info.source.clone()).increment(size);
-        tracing::debug!(source = info.source, valid_time = %info.valid_time, bytes = info.bytes, "frame stored");
+        tracing::info!(source = info.source, valid_time = %info.valid_time, bytes = info.bytes, "frame stored");
     }
     Ok(put_answer(&put))
 }

@@ -90,7 +90,7 @@ fn router(app: App, health: &Health, config: &Config) -> Router {
         .route("/v1/dead-letters/{id}", get(dead_letters::get))
         .route("/v1/dead-letters/{id}/replay", axum::routing::post(dead_letters::replay))
         .layer(DefaultBodyLimit::max(app.body_limit_bytes))
-        .layer(middleware::from_fn_with_state(BearerToken::new(&config.token), require_bearer))
+        .layer(middleware::from_fn_with_state(BearerToken::new("store", &config.token), require_bearer))
         .with_state(app);
     paths.merge(health.routes()).fallback(|| async { Problem::not_found("there is no such path here") })
 }

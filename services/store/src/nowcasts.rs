@@ -37,7 +37,7 @@ pub(crate) async fn put(
     if let Put::New(info) = &put {
         metrics::counter!("raincell_nowcasts_stored_total", "source" => info.source.clone()).increment(1);
         metrics::counter!("raincell_nowcasts_stored_bytes_total", "source" => info.source.clone()).increment(size);
-        tracing::debug!(source = info.source, issue_time = %info.issue_time, bytes = info.bytes, "nowcast stored");
+        tracing::info!(source = info.source, issue_time = %info.issue_time, bytes = info.bytes, "nowcast stored");
     }
     Ok(put_answer(&put))
 }

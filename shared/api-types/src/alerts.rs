@@ -65,6 +65,10 @@ pub struct RainEvent {
     /// Key of the first event of the same rain, which this one follows; null for the first itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
+    /// Content hash of the frame that it was known from, which is the trace id of all that the frame has caused (32 hex
+    /// digits); empty where it is known from no single frame.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trace_id: String,
     /// What the text is made of; `None` in posts that older versions stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Box<EventFacts>>,

@@ -3,7 +3,11 @@
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use raincell_traces::{TraceLayer, traced};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// Turns logging on: human-readable on a terminal, JSON lines elsewhere (`RAINCELL_LOG_FORMAT=text|json` decides
 /// otherwise), filtered by `RAINCELL_LOG` (default `info`). Logs go to standard error.
@@ -15,9 +19,13 @@ pub fn init_tracing(default_filter: &str) {
         "text" => false,
         _ => !std::io::IsTerminal::is_terminal(&std::io::stderr()),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = if json { lines.json().boxed() } else { lines.boxed() };
+    // Traces are followed whatever the log leaves out: requests to other services carry them.
+    let traces = TraceLayer::default().with_filter(filter_fn(traced));
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter)).with(traces);
     // A second call (tests run several services in one process) keeps the first subscriber.
-    let _ = if json { builder.json().try_init() } else { builder.try_init() };
+    let _ = subscriber.try_init();
 }
 
 /// Upper bounds of the buckets of all `…_seconds` histograms: from an answer out of memory to a run over a large mosaic.

@@ -27,7 +27,7 @@ pub enum StreamItem {
     /// store's log reaches); what happened before the first connection is to be asked for.
     Connected,
     /// Something happened.
-    Event(SequencedEvent),
+    Event(Box<SequencedEvent>),
     /// Cut off, or not let in. The next try comes by itself; poll until then.
     Disconnected {
         /// Why.
@@ -76,7 +76,7 @@ impl Listener {
         }
         let outcome = match self.connection.as_mut() {
             None => self.connect().await.map(|()| StreamItem::Connected),
-            Some(connection) => read(connection).await.map(StreamItem::Event),
+            Some(connection) => read(connection).await.map(|event| StreamItem::Event(Box::new(event))),
         };
         match outcome {
             Ok(item) => {

@@ -73,11 +73,8 @@ impl StoreClient {
     }
 
     async fn store_frame(&self, frame: &Frame, replaces: Option<&str>) -> Result<PutOutcome<FrameInfo>, ClientError> {
-        let body = off_the_reactor(|| raincell_frame::encode(frame)).map_err(|source| ClientError::Encode {
-            what: frame_name(&frame.source, &frame.product, frame.field.valid_time),
-            source,
-        })?;
-        self.put_frame_bytes(&frame.source, &frame.product, frame.field.valid_time, body.into(), replaces).await
+        let body = encode_frame(frame)?;
+        self.put_frame_bytes(&frame.source, &frame.product, frame.field.valid_time, body, replaces).await
     }
 
     /// Stores a frame that is encoded already. `replaces` names the content hash of a frame to replace.
@@ -200,6 +197,16 @@ impl StoreClient {
             _ => Ok(PutOutcome::Same(answer.success(what)?.read_json()?)),
         }
     }
+}
+
+/// The body of a frame as the store takes it, for [`StoreClient::put_frame_bytes`].
+///
+/// # Errors
+/// [`ClientError::Encode`] for a field that the codec does not take.
+pub fn encode_frame(frame: &Frame) -> Result<Bytes, ClientError> {
+    let encoded = off_the_reactor(|| raincell_frame::encode(frame));
+    let what = || frame_name(&frame.source, &frame.product, frame.field.valid_time);
+    Ok(encoded.map_err(|source| ClientError::Encode { what: what(), source })?.into())
 }
 
 pub(crate) fn frame_name(source: &str, product: &str, valid_time: Timestamp) -> String {

@@ -23,7 +23,7 @@ mod verification;
 
 pub use error::ClientError;
 pub use events::StreamItem;
-pub use frames::{FrameQuery, PutOutcome};
+pub use frames::{FrameQuery, PutOutcome, encode_frame};
 pub use lease_keeper::{LeaseKeeper, LeaseView};
 pub use raincell_http_client::RetryPolicy;
 pub use transport::StoreClient;

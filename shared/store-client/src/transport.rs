@@ -124,7 +124,10 @@ impl StoreClient {
     }
 
     pub(crate) fn call(&self, operation: &'static str, method: Method, path: &[&str]) -> Request {
-        let call = Request::new(operation, method, path);
+        let mut call = Request::new(operation, method, path);
+        if let Some(context) = raincell_traces::current() {
+            call = call.header(HeaderName::from_static(raincell_traces::TRACEPARENT), &context.to_string());
+        }
         match &self.fence {
             Some(fence) => call.header(HeaderName::from_static("raincell-fence"), &fence.to_string()),
             None => call,

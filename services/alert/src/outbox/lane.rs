@@ -13,6 +13,7 @@ use raincell_store_client::{ClientError, StoreClient};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::Desk;
 use super::budget::Spending;
@@ -119,7 +120,9 @@ impl Lane {
                 break;
             }
             if self.is_due(post) {
-                self.work_on(post, fence).await?;
+                let (trace_id, poster) = (&post.event.trace_id, self.poster.name());
+                let span = tracing::info_span!("post", trace_id, key = post.key, poster);
+                self.work_on(post, fence).instrument(span).await?;
             }
         }
         if self.pause_left().is_none() {

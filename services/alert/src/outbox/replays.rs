@@ -4,6 +4,8 @@ use raincell_api_types::alerts::{OutboxPost, PostOutcome, PostStatus, event_and_
 use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState};
 use raincell_api_types::leases::Fence;
 use raincell_store_client::{ClientError, StoreClient};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span};
 
 use super::lane::Lane;
 use crate::poster::{Permit, PostError};
@@ -15,7 +17,8 @@ impl Lane {
         for letter in letters.iter().filter(|letter| letter.letter.source == "alert") {
             let Some(key) = letter.letter.origin.get("post").and_then(|key| key.as_str()) else { continue };
             if event_and_target(key).1 == self.poster.name() {
-                self.replay_one(letter, key, fence).await?;
+                let span = info_span!("post", trace_id = Empty, key, poster = self.poster.name());
+                self.replay_one(letter, key, fence).instrument(span).await?;
             }
         }
         Ok(())
@@ -32,6 +35,7 @@ impl Lane {
             }
             Err(error) => return Err(error),
         };
+        Span::current().record("trace_id", &post.event.trace_id);
         if post.status != PostStatus::Sent {
             let permit = Permit::under(self.desk.lease.clone(), fence.clone());
             match self.send_again(&post, &permit).await {

@@ -7,7 +7,9 @@ use std::time::Instant;
 use futures::{Stream, StreamExt};
 use raincell_frame::Frame;
 use raincell_io::RawScan;
-use raincell_store_client::ClientError;
+use raincell_store_client::{ClientError, encode_frame};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::{Found, Watch, name_of};
 use crate::intake::{self, ScanKey, Unit};
@@ -63,7 +65,8 @@ impl<P: Place> Watch<P> {
 
     /// Makes the frame of a scan, and notes what became of its parts.
     async fn take_parts(&mut self, key: &ScanKey, parts: &[Found], contents: Vec<RawScan>) -> anyhow::Result<()> {
-        match self.take_scan(key, parts, contents).await? {
+        let span = tracing::info_span!("prepare", trace_id = Empty, first = true, source = self.source.name);
+        match self.take_scan(key, parts, contents).instrument(span).await? {
             Ok(()) => self.note_taken(key, parts),
             Err(_) if parts.iter().all(|part| part.early) => parts.iter().for_each(|part| self.wait_for_more(part)),
             Err(reason) => {
@@ -163,11 +166,16 @@ impl<P: Place> Watch<P> {
 
     /// Stores a frame. One made of fewer parts of the same scan is replaced: what was just read knows more.
     async fn store_frame(&self, frame: &Frame) -> Result<&'static str, ClientError> {
-        match self.store.put_frame(frame).await {
+        let body = encode_frame(frame)?;
+        // All that comes of this frame has its hash as the trace id; the work on the scan does from here on.
+        Span::current().record("trace_id", raincell_frame::content_hash(&body));
+        let put = async |replaces: Option<&str>| {
+            let (source, product, time) = (&frame.source, &frame.product, frame.field.valid_time);
+            self.store.put_frame_bytes(source, product, time, body.clone(), replaces).await
+        };
+        match put(None).await {
             Ok(outcome) => Ok(if outcome.is_new() { "new" } else { "same" }),
-            Err(ClientError::Conflict { stored_hash, .. }) => {
-                self.store.replace_frame(frame, &stored_hash).await.map(|_| "replaced")
-            }
+            Err(ClientError::Conflict { stored_hash, .. }) => put(Some(&stored_hash)).await.map(|_| "replaced"),
             Err(error) => Err(error),
         }
     }

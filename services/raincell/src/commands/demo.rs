@@ -19,12 +19,14 @@ use crate::{Outcome, output};
 
 /// Between two volumes.
 const STEP: SignedDuration = SignedDuration::from_mins(5);
+/// Each frame is told of once: the store and the api would say it again.
+const LOG: &str = "warn,raincell=info,raincell_store=warn,raincell_api=warn,raincell_prepare=info,raincell_nowcast=info,raincell_alert=info";
 /// Volumes of the two hours before the start, and the one at the start.
 const HISTORY: i32 = 24;
 
 /// Runs until SIGTERM or Ctrl-C.
 pub fn run(arguments: &DemoArguments) -> anyhow::Result<Outcome> {
-    telemetry::init_tracing("warn,raincell=info,raincell_prepare=info,raincell_nowcast=info,raincell_alert=info");
+    telemetry::init_tracing(LOG);
     let folder = folder(arguments.data.as_deref())?;
     let raw = folder.join("raw");
     std::fs::create_dir_all(&raw).with_context(|| raw.display().to_string())?;

@@ -26,7 +26,7 @@ async fn next(items: &mut Items) -> StreamItem {
 async fn next_event(items: &mut Items) -> SequencedEvent {
     loop {
         if let StreamItem::Event(event) = next(items).await {
-            return event;
+            return *event;
         }
     }
 }
