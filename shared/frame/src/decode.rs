@@ -10,6 +10,7 @@ use crate::bytes::{Reader, wrong};
 use crate::group::{Ranks, decode_block, decode_group};
 use crate::header::{FrameHeader, SegmentInfo};
 use crate::predict::Predictor;
+use crate::quantise::DRY;
 use crate::rans::Decoder;
 use crate::{DecodeError, Frame};
 
@@ -104,7 +105,12 @@ fn window_of(
             let line = &mut cells[begin..begin + in_columns.len()];
             if let Some(ranks) = ranks {
                 let begin = (row - top) * SIDE + in_columns.start - left;
-                for (cell, rank) in line.iter_mut().zip(&ranks[begin..]) {
+                let ranks = &ranks[begin..begin + line.len()];
+                // Cells are dry from the beginning.
+                if ranks.iter().fold(0, |any, rank| any | rank) == DRY {
+                    continue;
+                }
+                for (cell, rank) in line.iter_mut().zip(ranks) {
                     *cell = values[usize::from(*rank)];
                 }
             } else {

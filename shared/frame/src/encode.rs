@@ -9,7 +9,7 @@ use crate::group::{Ranks, encode_group};
 use crate::header::{FrameHeader, SegmentInfo, VERSION};
 use crate::palette::Palette;
 use crate::predict::Predictor;
-use crate::quantise::{DRY, Quantiser};
+use crate::quantise::{DRY, NODATA, Quantiser};
 use crate::rans::{Counts, Encoder, Event, Row};
 use crate::weights::Weights;
 use crate::{EncodeError, Frame, MAX_CELLS, MAX_SEGMENT_BYTES, Quantisation};
@@ -129,35 +129,59 @@ impl Block<'_> {
         survey: &mut Survey,
     ) -> Result<BlockState, EncodeError> {
         let cells = self.rows * self.columns;
-        let zeros: usize = (0..self.rows).map(|r| self.row(r).iter().filter(|v| **v == 0.0).count()).sum();
-        if zeros == cells {
+        let (mut zeros, mut missing) = ([0; SIDE], [0; SIDE]);
+        for (row, (zeros, missing)) in zeros.iter_mut().zip(&mut missing).enumerate().take(self.rows) {
+            (*zeros, *missing) = zeros_and_missing(self.row(row));
+        }
+        if zeros.iter().sum::<usize>() == cells {
             survey.observed += cells;
             return Ok(BlockState::Dry);
         }
-        let missing: usize = (0..self.rows).map(|r| self.row(r).iter().filter(|v| v.is_nan()).count()).sum();
-        if missing == cells {
+        let all_missing: usize = missing.iter().sum();
+        if all_missing == cells {
             return Ok(BlockState::NoData);
         }
         let mut dry = 0;
         for row in 0..self.rows {
-            let values = self.row(row);
             let line = &mut codes[row * SIDE..(row + 1) * SIDE];
-            for (column, (&value, code)) in values.iter().zip(line.iter_mut()).enumerate() {
-                if value < 0.0 || value == f32::INFINITY {
-                    return Err(EncodeError::Value { row: self.top + row, column: self.left + column, found: value });
-                }
-                *code = quantiser.code(value);
-                dry += usize::from(*code == DRY);
+            if zeros[row] == self.columns || missing[row] == self.columns {
+                line.fill(if missing[row] > 0 { NODATA } else { DRY });
+                dry += zeros[row];
+                continue;
             }
+            let values = self.row(row);
+            let is_wrong = |value: &f32| *value < 0.0 || *value == f32::INFINITY;
+            // All of them are looked at, many at once; where it is only matters once there is one.
+            if values.iter().fold(false, |wrong, value| wrong | is_wrong(value)) {
+                let column = values.iter().position(is_wrong).unwrap_or(0);
+                let (row, found) = (self.top + row, values[column]);
+                return Err(EncodeError::Value { row, column: self.left + column, found });
+            }
+            for (&value, code) in values.iter().zip(line.iter_mut()) {
+                *code = quantiser.code(value);
+            }
+            dry += line[..self.columns].iter().map(|code| u8::from(*code == DRY)).sum::<u8>() as usize;
             let last = line[self.columns - 1];
             line[self.columns..].fill(last);
-            survey.max = values.iter().fold(survey.max, |max, v| max.max(*v));
+            survey.max = values.iter().fold(survey.max, |max, v| if *v > max { *v } else { max });
         }
         codes.copy_within_rows(self.rows);
-        survey.observed += cells - missing;
-        survey.wet += cells - missing - dry;
+        survey.observed += cells - all_missing;
+        survey.wet += cells - all_missing - dry;
         Ok(if dry == cells { BlockState::Dry } else { BlockState::Mixed })
     }
+}
+
+/// How many values of a row are 0, and how many are missing.
+fn zeros_and_missing(row: &[f32]) -> (usize, usize) {
+    let count = |values: &[f32]| {
+        values.iter().fold((0_u32, 0_u32), |(zeros, missing), value| {
+            (zeros + u32::from(*value == 0.0), missing + u32::from(value.is_nan()))
+        })
+    };
+    // Rows of a known length are counted many values at once.
+    let (zeros, missing) = <&[f32; SIDE]>::try_from(row).map_or_else(|_| count(row), |whole| count(whole));
+    (zeros as usize, missing as usize)
 }
 
 trait RepeatLastRow {

@@ -1,7 +1,7 @@
 //! The cells of up to 16 blocks as few bytes, in four lanes that a processor can decode side by side.
 
 use crate::blocks::{BLOCK_CELLS, SIDE};
-use crate::predict::Predictor;
+use crate::predict::{Above, NOTHING_ABOVE, Predictor};
 use crate::quantise::DRY;
 use crate::rans::{Decoder, Encoder, Event, Lane, Row};
 
@@ -94,23 +94,39 @@ fn decode_blocks<const N: usize>(
     predictor: &Predictor,
     decoder: &Decoder,
 ) {
-    let mut lines = [[DRY; SIDE]; N];
-    for column in 0..SIDE {
-        for (line, lane) in lines.iter_mut().zip(lanes.iter_mut()) {
-            let (context, predicted) = Predictor::first_row(line, column);
-            line[column] = predictor.rank_of(decoder.next(lane, context), predicted);
-        }
-    }
+    let (mut lines, mut aboves) = ([[DRY; SIDE]; N], [NOTHING_ABOVE; N]);
+    decode_row(&mut lines, &aboves, [DRY; N], lanes, predictor, decoder);
     keep(blocks, 0, &lines);
     for row in 1..SIDE {
-        let aboves = lines.map(|line| predictor.above(&line));
-        for column in 0..SIDE {
-            for ((line, above), lane) in lines.iter_mut().zip(&aboves).zip(lanes.iter_mut()) {
-                let (context, predicted) = predictor.below(above, line, column);
-                line[column] = predictor.rank_of(decoder.next(lane, context), predicted);
-            }
+        for (line, above) in lines.iter().zip(&mut aboves) {
+            predictor.look_above(line, above);
         }
+        let firsts = lines.map(|line| line[0]);
+        decode_row(&mut lines, &aboves, firsts, lanes, predictor, decoder);
         keep(blocks, row, &lines);
+    }
+}
+
+/// The next row of each block; `lefts` stand in for what is to the left of it.
+#[inline]
+#[allow(clippy::needless_range_loop, reason = "the same place in many arrays")]
+fn decode_row<const N: usize>(
+    lines: &mut [[u8; SIDE]; N],
+    aboves: &[Above; N],
+    mut lefts: [u8; N],
+    lanes: &mut [Lane<'_>; N],
+    predictor: &Predictor,
+    decoder: &Decoder,
+) {
+    for column in 0..SIDE {
+        for lane in 0..N {
+            // A lane that is alone has nothing to do while it waits, and gains by the guess that all around is dry.
+            let is_dry = N == 1 && (lefts[lane] | aboves[lane].contexts[0][column]) == DRY;
+            let (context, predicted) =
+                if is_dry { (0, 1) } else { predictor.beside(&aboves[lane], lefts[lane], column) };
+            lefts[lane] = predictor.rank_of(decoder.next(&mut lanes[lane], context), predicted);
+            lines[lane][column] = lefts[lane];
+        }
     }
 }
 

@@ -103,13 +103,13 @@ const BUCKET_SHIFT: u32 = 15;
 
 /// Finds the code of a value without a logarithm: a look-up by its upper bits, and one comparison.
 pub(crate) struct Quantiser {
-    /// Bits of the least value that is not dry.
-    first_limit: f32,
     first_bucket: u32,
     /// Code at the lower end of each bucket.
     codes: Vec<u8>,
     /// The least value of each code; +∞ above the highest.
     limits: [f32; 256],
+    /// More than one limit is in some bucket, as where a scale hardly rises.
+    is_narrow: bool,
 }
 
 impl Quantiser {
@@ -127,34 +127,31 @@ impl Quantiser {
         }
         let first_bucket = limits[1].to_bits() >> BUCKET_SHIFT;
         let last_bucket = limits[usize::from(TOP)].to_bits() >> BUCKET_SHIFT;
-        let codes = (first_bucket..=last_bucket + 1)
+        let codes: Vec<u8> = (first_bucket..=last_bucket + 1)
             .map(|bucket| {
                 let low = f32::from_bits(bucket << BUCKET_SHIFT);
                 // Limits ascend, so the code is the number of limits passed.
                 limits[1..=usize::from(TOP)].partition_point(|limit| *limit <= low) as u8
             })
             .collect();
-        Self { first_limit: limits[1], first_bucket, codes, limits }
+        let is_narrow = codes.windows(2).any(|pair| pair[1] > pair[0] + 1);
+        Self { first_bucket, codes, limits, is_narrow }
     }
 
     /// The code of a value that is NaN or ≥ 0.
     #[inline]
     pub fn code(&self, value: f32) -> u8 {
-        if value < self.first_limit {
-            return DRY;
-        }
-        if value.is_nan() {
-            return NODATA;
-        }
-        let bucket = (value.to_bits() >> BUCKET_SHIFT).saturating_sub(self.first_bucket) as usize;
+        // Negative zero becomes zero by the addition; its sign bit would make it the highest of all.
+        let bucket = ((value + 0.0).to_bits() >> BUCKET_SHIFT).saturating_sub(self.first_bucket) as usize;
         let mut code = self.codes[bucket.min(self.codes.len() - 1)];
         // Above the highest code the limit is +∞, which no value reaches.
         code += u8::from(value >= self.limits[usize::from(code) + 1]);
-        // The narrow lower end of a linear scale has more limits in a bucket at its top.
-        while code < TOP && value >= self.limits[usize::from(code) + 1] {
-            code += 1;
+        if self.is_narrow {
+            while code < TOP && value >= self.limits[usize::from(code) + 1] {
+                code += 1;
+            }
         }
-        code
+        if value.is_nan() { NODATA } else { code }
     }
 }
 

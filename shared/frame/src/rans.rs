@@ -134,8 +134,9 @@ impl Frequencies {
         Encoder(starts.collect())
     }
 
+    #[allow(clippy::large_stack_arrays, reason = "goes to the heap; a slice would not tell its length")]
     pub fn decoder(&self) -> Decoder {
-        let mut slots = vec![0; CONTEXTS << SCALE_BITS];
+        let mut slots = Box::new([0; CONTEXTS << SCALE_BITS]);
         for (slots, frequencies) in slots.chunks_exact_mut(SCALE as usize).zip(&self.0) {
             let mut rest = slots;
             for (symbol, &frequency) in frequencies.iter().enumerate().filter(|(_, frequency)| **frequency > 0) {
@@ -222,14 +223,14 @@ impl Encoder {
 }
 
 /// Symbol (8 bits), place within the symbol (12) and its frequency (12) for each slot of each context.
-pub(crate) struct Decoder(Vec<u32>);
+pub(crate) struct Decoder(Box<[u32; CONTEXTS << SCALE_BITS]>);
 
 impl Decoder {
     /// The next symbol of a lane in a context. In a context that never came, or past the end of the words, it is a
     /// wrong one; [`Lane::is_complete`] tells in the end.
     #[inline]
     pub fn next(&self, lane: &mut Lane<'_>, context: usize) -> u8 {
-        let slot = self.0[context << SCALE_BITS | (lane.state & (SCALE - 1)) as usize];
+        let slot = self.0[(context << SCALE_BITS | (lane.state & (SCALE - 1)) as usize) % (CONTEXTS << SCALE_BITS)];
         let state = (slot & 0xfff) * (lane.state >> SCALE_BITS) + (slot >> 12 & 0xfff);
         // Whether a word is due is as good as random: both outcomes are computed, so that no branch has to guess.
         let due = state < LOW;

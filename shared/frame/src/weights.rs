@@ -7,7 +7,7 @@ use crate::group::Ranks;
 use crate::quantise::NODATA;
 
 /// Weights are kept in steps of 1/4096.
-const ONE: i32 = 4096;
+pub(crate) const WHOLE: i32 = 4096;
 /// The offset is kept in steps of 1/64.
 const OFFSET_SHARE: i32 = 64;
 /// Every so many rows of a block are looked at.
@@ -24,7 +24,7 @@ pub(crate) struct Weights([i16; TERMS]);
 impl Default for Weights {
     /// The mean of left and above.
     fn default() -> Self {
-        Self([ONE as i16 / 2, ONE as i16 / 2, 0, 0, 0])
+        Self([WHOLE as i16 / 2, WHOLE as i16 / 2, 0, 0, 0])
     }
 }
 
@@ -32,17 +32,17 @@ impl Weights {
     /// The part of the weighted sum that the cells above, above left and above right have.
     #[inline]
     pub fn above(&self, neighbours: [u8; 3]) -> i32 {
-        let mut sum = i32::from(self.0[4]) * (ONE / OFFSET_SHARE) + ONE / 2;
+        let mut sum = i32::from(self.0[4]) * (WHOLE / OFFSET_SHARE) + WHOLE / 2;
         for (weight, neighbour) in self.0[1..].iter().zip(neighbours) {
             sum += i32::from(*weight) * i32::from(neighbour);
         }
         sum
     }
 
-    /// The whole sum, rounded.
+    /// The weight of the cell to the left.
     #[inline]
-    pub fn with_left(&self, above: i32, left: u8) -> i32 {
-        (above + i32::from(self.0[0]) * i32::from(left)) >> ONE.trailing_zeros()
+    pub fn left(&self) -> i32 {
+        i32::from(self.0[0])
     }
 
     /// The weights that predict the wet cells of these blocks best.
@@ -65,7 +65,7 @@ impl Weights {
         };
         let mut weights = [0; TERMS];
         for (term, (weight, solution)) in weights.iter_mut().zip(solution).enumerate() {
-            let unit = if term < 4 { ONE } else { OFFSET_SHARE };
+            let unit = if term < 4 { WHOLE } else { OFFSET_SHARE };
             *weight = (solution * f64::from(unit)).round() as i16;
         }
         Self(weights)
@@ -145,7 +145,7 @@ mod tests {
         let off = |row: usize, column: usize| {
             let at = row * SIDE + column;
             let above = weights.above([block[at - SIDE], block[at - SIDE - 1], block[at - SIDE + 1]]);
-            (weights.with_left(above, block[at - 1]) - i32::from(block[at])).abs()
+            (((above + weights.left() * i32::from(block[at - 1])) / WHOLE) - i32::from(block[at])).abs()
         };
         assert!((1..SIDE).all(|row| (1..SIDE - 1).all(|column| off(row, column) <= 1)), "{weights:?}");
     }
