@@ -4,7 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
+use axum::Json;
+use axum::extract::State;
+use axum::routing::post;
 use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
 use raincell_frame::decode;
 use raincell_simulator::{Radar, Weather, odim_file};
@@ -46,6 +50,32 @@ fn lines_of(log: &str, trace: &str) -> Vec<Value> {
     lines.filter(is_of).collect()
 }
 
+/// A collector: gives its address and what it has taken.
+async fn collector() -> (String, Arc<Mutex<Vec<Value>>>) {
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let take = async |State(taken): State<Arc<Mutex<Vec<Value>>>>, Json(message): Json<Value>| {
+        taken.lock().unwrap().push(message);
+        Json(serde_json::json!({}))
+    };
+    let router = axum::Router::new().route("/v1/traces", post(take)).with_state(Arc::clone(&taken));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, taken)
+}
+
+/// (service, span) of a trace.
+fn spans_of(messages: &[Value], trace: &str) -> Vec<(String, Value)> {
+    let list = |value: &Value| value.as_array().unwrap().clone();
+    let resources = messages.iter().flat_map(|message| list(&message["resourceSpans"]));
+    let spans = resources.flat_map(|resource| {
+        let service = resource["resource"]["attributes"][0]["value"]["stringValue"].as_str().unwrap().to_owned();
+        let spans = list(&resource["scopeSpans"][0]["spans"]);
+        spans.into_iter().map(move |span| (service.clone(), span))
+    });
+    spans.filter(|(_, span)| span["traceId"] == trace).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trace_leads_from_a_scan_to_its_post() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,8 +85,9 @@ async fn one_trace_leads_from_a_scan_to_its_post() {
     let port = free_port().unwrap();
     let url = format!("http://127.0.0.1:{port}");
     let at_store = format!("bind = '127.0.0.1:0'\nstore_url = '{url}'\nstore_token = '{TOKEN}'\n");
+    let (collector, taken) = collector().await;
     let mut config = format!(
-        "[store]\nbind = '127.0.0.1:{port}'\ntoken = '{TOKEN}'\ndatabase = 'raincell.sqlite'\n[nowcast]\n{at_store}\
+        "[trace]\nendpoint = '{collector}'\n[store]\nbind = '127.0.0.1:{port}'\ntoken = '{TOKEN}'\ndatabase = 'raincell.sqlite'\n[nowcast]\n{at_store}\
          [prepare]\n{at_store}sources = [{{ name = 'sim', path = 'incoming', poll_seconds = 0.2 }}]\n"
     );
     let write = |config: &str| std::fs::write(folder.path().join("raincell.toml"), config).unwrap();
@@ -113,7 +144,36 @@ async fn one_trace_leads_from_a_scan_to_its_post() {
             .unwrap_or_else(|error| panic!("{error}: {:?}", said(service)));
         }
     }
+    // What ends last is sent when the services end.
     for mut service in running.into_iter().rev() {
         service.terminate().unwrap();
     }
+    let spans = spans_of(&taken.lock().unwrap(), trace);
+    let named: BTreeSet<(&str, &str)> =
+        spans.iter().map(|(service, span)| (service.as_str(), span["name"].as_str().unwrap())).collect();
+    let expected = [
+        ("raincell-prepare", "prepare"),
+        ("raincell-store", "request"),
+        ("raincell-nowcast", "nowcast"),
+        ("raincell-alert", "read frame"),
+        ("raincell-alert", "alert"),
+        ("raincell-alert", "post"),
+    ];
+    for wanted in expected {
+        assert!(named.contains(&wanted), "{wanted:?} is not among {named:?}");
+    }
+    let ids: BTreeSet<&str> = spans.iter().map(|(_, span)| span["spanId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), spans.len(), "no id comes twice");
+    for (service, span) in &spans {
+        match span["parentSpanId"].as_str() {
+            Some(parent) => assert!(ids.contains(parent), "{service}: {span}"),
+            None => {
+                assert_eq!((service.as_str(), span["spanId"].as_str().unwrap()), ("raincell-prepare", &trace[..16]));
+            }
+        }
+    }
+    let asked_by = |id: &str| spans.iter().find(|(_, span)| span["spanId"] == id).map(|(service, _)| service.as_str());
+    let requests = spans.iter().filter(|(service, _)| service == "raincell-store");
+    let askers: BTreeSet<&str> = requests.filter_map(|(_, span)| asked_by(span["parentSpanId"].as_str()?)).collect();
+    assert_eq!(askers, BTreeSet::from(["raincell-alert", "raincell-nowcast", "raincell-prepare"]));
 }

@@ -80,18 +80,28 @@ pub fn load<C: ServiceConfig>(file: Option<&Path>) -> Result<C, ConfigError> {
 /// # Errors
 /// As [`load`].
 pub fn load_with<C: ServiceConfig>(file: Option<&Path>, overrides: &str) -> Result<C, ConfigError> {
-    let mut figment = Figment::from(Toml::string(C::DEFAULTS));
+    let config: C = read_section(C::SECTION, C::DEFAULTS, file, overrides)?;
+    let problems = config.problems();
+    if problems.is_empty() { Ok(config) } else { Err(ConfigError::Values { section: C::SECTION, problems }) }
+}
+
+/// A section in its layers; its values are not looked at yet.
+pub(crate) fn read_section<T: DeserializeOwned>(
+    section: &'static str,
+    defaults: &str,
+    file: Option<&Path>,
+    overrides: &str,
+) -> Result<T, ConfigError> {
+    let mut figment = Figment::from(Toml::string(defaults));
     if let Some(path) = file {
         let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::File { path: path.to_owned(), cause })?;
         figment = figment.merge(Toml::string(&text));
     }
-    let config: C = figment
+    figment
         .merge(Env::prefixed("RAINCELL_").split("__"))
         .merge(Toml::string(overrides))
-        .extract_inner(C::SECTION)
-        .map_err(|cause| ConfigError::Shape { section: C::SECTION, cause: Box::new(cause) })?;
-    let problems = config.problems();
-    if problems.is_empty() { Ok(config) } else { Err(ConfigError::Values { section: C::SECTION, problems }) }
+        .extract_inner(section)
+        .map_err(|cause| ConfigError::Shape { section, cause: Box::new(cause) })
 }
 
 #[cfg(test)]

@@ -10,16 +10,20 @@ pub mod config;
 mod door;
 pub mod health;
 pub mod http;
+mod otlp;
 pub mod problem;
 pub mod service;
 pub mod supervisor;
 pub mod telemetry;
+mod trace_settings;
 
 pub use clock::{Clock, FastClock, SharedClock, SystemClock};
 pub use config::{ConfigError, ServiceConfig};
 pub use health::Health;
+pub use otlp::Exporter;
 pub use problem::Problem;
 pub use service::service_main;
+pub use trace_settings::TraceSettings;
 
 use tokio_util::sync::CancellationToken;
 

@@ -9,7 +9,7 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Runtime, ServiceConfig, config, http, supervisor, telemetry};
+use crate::{Runtime, ServiceConfig, TraceSettings, config, http, supervisor, telemetry};
 
 /// How long a service may take to finish what it has in hand.
 pub const DRAIN: Duration = Duration::from_secs(15);
@@ -41,8 +41,10 @@ where
         return ExitCode::SUCCESS;
     }
     config::read_dotenv();
-    let config = match config::load::<C>(arguments.config.as_deref()) {
-        Ok(config) => config,
+    let file = arguments.config.as_deref();
+    let loaded = config::load::<C>(file).and_then(|config| Ok((config, TraceSettings::load(file)?)));
+    let (config, traces) = match loaded {
+        Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("raincell-{}: {error}", C::SECTION);
             return ExitCode::from(2);
@@ -52,8 +54,9 @@ where
         println!("config of [{}] is good", C::SECTION);
         return ExitCode::SUCCESS;
     }
-    telemetry::init_tracing("info");
-    match block_on(start(config, run)) {
+    // Sends the last spans when it goes out of scope.
+    let telemetry = telemetry::init_tracing("info", &traces);
+    match telemetry.and_then(|exporter| block_on(start(config, run)).map(|()| drop(exporter))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), service = C::SECTION, "stopped");

@@ -1,17 +1,23 @@
-//! Logs and metrics.
+//! Logs, traces and metrics.
 
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use raincell_traces::{TraceLayer, traced};
-use tracing_subscriber::filter::filter_fn;
+use raincell_traces::traced;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use crate::{Exporter, TraceSettings};
+
 /// Turns logging on: human-readable on a terminal, JSON lines elsewhere (`RAINCELL_LOG_FORMAT=text|json` decides
-/// otherwise), filtered by `RAINCELL_LOG` (default `info`). Logs go to standard error.
-pub fn init_tracing(default_filter: &str) {
+/// otherwise), filtered by `RAINCELL_LOG` (default `info`). Logs go to standard error. Spans go where `traces` says, as
+/// long as the exporter is kept; those of the last second go when it is dropped.
+///
+/// # Errors
+/// When spans are to be sent and the means to do so cannot be made.
+pub fn init_tracing(default_filter: &str, traces: &TraceSettings) -> anyhow::Result<Option<Exporter>> {
     let filter = EnvFilter::try_from_env("RAINCELL_LOG").unwrap_or_else(|_| EnvFilter::new(default_filter));
     let format = std::env::var("RAINCELL_LOG_FORMAT").unwrap_or_default();
     let json = match format.as_str() {
@@ -22,10 +28,12 @@ pub fn init_tracing(default_filter: &str) {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = if json { lines.json().boxed() } else { lines.boxed() };
     // Traces are followed whatever the log leaves out: requests to other services carry them.
-    let traces = TraceLayer::default().with_filter(filter_fn(traced));
-    let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter)).with(traces);
+    let (exporter, layer) = traces.collector.clone().map(Exporter::start).transpose()?.unzip();
+    let layer = layer.unwrap_or_default().with_filter(filter_fn(traced).with_max_level_hint(LevelFilter::INFO));
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter)).with(layer);
     // A second call (tests run several services in one process) keeps the first subscriber.
     let _ = subscriber.try_init();
+    Ok(exporter)
 }
 
 /// Upper bounds of the buckets of all `…_seconds` histograms: from an answer out of memory to a run over a large mosaic.

@@ -78,7 +78,7 @@ impl TraceLayer {
     }
 }
 
-/// True for spans that have a trace: what a filter of the layer lets through.
+/// True for spans that have a trace: what a filter of the layer lets through. All of Raincell's are of the level INFO.
 pub fn traced(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.fields().field("trace_id").is_some()
 }

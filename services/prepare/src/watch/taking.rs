@@ -135,7 +135,8 @@ impl<P: Place> Watch<P> {
         };
         let frame = prepared.frame(&self.source);
         // First, so that it is there when the rain is announced.
-        self.tell_quality(&prepared, &frame).await;
+        let apart = tracing::info_span!("prepare quality", trace_id = Empty, first = true, source = name);
+        self.tell_quality(&prepared, &frame).instrument(apart).await;
         let outcome = match self.store_frame(&frame).await {
             Ok(outcome) => outcome,
             Err(refused @ (ClientError::Rejected { .. } | ClientError::Encode { .. })) => {

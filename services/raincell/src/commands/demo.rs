@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
-use raincell_service_runtime::{FastClock, Runtime, SharedClock, clock, service, telemetry};
+use raincell_service_runtime::{FastClock, Runtime, SharedClock, TraceSettings, clock, service, telemetry};
 use raincell_simulator::{DEMO_PLACES, Radar, Weather, odim_file};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ const HISTORY: i32 = 24;
 
 /// Runs until SIGTERM or Ctrl-C.
 pub fn run(arguments: &DemoArguments) -> anyhow::Result<Outcome> {
-    telemetry::init_tracing(LOG);
+    let _exporter = telemetry::init_tracing(LOG, &TraceSettings::load(None)?)?;
     let folder = folder(arguments.data.as_deref())?;
     let raw = folder.join("raw");
     std::fs::create_dir_all(&raw).with_context(|| raw.display().to_string())?;

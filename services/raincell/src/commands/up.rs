@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::Context;
-use raincell_service_runtime::{Runtime, service, telemetry};
+use raincell_service_runtime::{Runtime, TraceSettings, service, telemetry};
 
 use crate::cli::{UpArguments, UsageError};
 use crate::house::House;
@@ -18,10 +18,10 @@ pub fn run(arguments: &UpArguments) -> anyhow::Result<Outcome> {
         output::line(preset.config().trim_end())?;
         return Ok(Outcome::AllDone);
     }
-    telemetry::init_tracing("info");
     // A preset goes the way of any config file: the environment stands above it.
     let written = preset.map(|preset| written(&preset)).transpose()?;
     let file = written.as_ref().map(tempfile::NamedTempFile::path).or(arguments.config.as_deref());
+    let _exporter = telemetry::init_tracing("info", &TraceSettings::load(file)?)?;
     service::block_on(async {
         let house = House::open(file, toml::Table::new()).await?;
         output::notice(&format!("listening on {}", house.url()?));
