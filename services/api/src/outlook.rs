@@ -76,12 +76,12 @@ impl Outlook {
         }
     }
 
-    /// One sentence for people, its times in a zone.
-    pub fn summary(&self, language: Language, zone: &TimeZone) -> String {
-        self.known().sentence(language, zone)
+    /// One sentence for people, its times in a zone, with the chance (0–1) that the rain comes where it is known.
+    pub fn summary(&self, chance: Option<f32>, language: Language, zone: &TimeZone) -> String {
+        self.known(chance).sentence(language, zone)
     }
 
-    fn known(&self) -> Summary {
+    fn known(&self, chance: Option<f32>) -> Summary {
         let at = |minute: usize| after(self.now, minute as i64);
         if self.minutes.iter().all(Option::is_none) {
             return if self.minutes.is_empty() { Summary::NoForecast } else { Summary::NoData };
@@ -104,7 +104,7 @@ impl Outlook {
             return Summary::Now { rate_mm_h: self.minutes[0].unwrap_or(0.0), end };
         }
         let rate_mm_h = self.arrival().map_or(0.0, |arrival| arrival.peak_mm_h);
-        Summary::Expected { start: at(start), minutes: start as i64, rate_mm_h, end }
+        Summary::Expected { start: at(start), minutes: start as i64, rate_mm_h, end, chance }
     }
 
     fn first_wet(&self) -> Option<usize> {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn sentence(rates: &[(usize, Option<f32>)]) -> String {
-        outlook(rates).summary(Language::En, &TimeZone::get("Europe/Amsterdam").unwrap())
+        outlook(rates).summary(None, Language::En, &TimeZone::get("Europe/Amsterdam").unwrap())
     }
 
     const DRY: Option<f32> = Some(0.0);

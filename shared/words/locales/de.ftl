@@ -70,6 +70,8 @@ score-none = keine Warnungen und kein Regen
 
 summary-no-forecast = Hier gibt es zurzeit keine Vorhersage.
 summary-no-data = Hier gibt es keine Radardaten.
+summary-not-yet = Noch keine Vorhersage.
+summary-old = Die Daten sind { $minutes } min alt.
 summary-now = Jetzt
 summary-expected = Regen um { $time } erwartet (in { $minutes } min)
 summary-for-at-least = mindestens die nächsten { $span }

@@ -80,6 +80,8 @@ score-none = no warnings and no rain
 # A place's next two hours in one sentence
 summary-no-forecast = No current forecast here.
 summary-no-data = No radar data here.
+summary-not-yet = No forecast yet.
+summary-old = The data are { $minutes } min old.
 summary-now = Raining now
 summary-expected = Rain expected at { $time } (in { $minutes } min)
 summary-for-at-least = for at least the next { $span }

@@ -73,6 +73,8 @@ score-none = ni alerte ni pluie
 
 summary-no-forecast = Pas de prévision ici pour le moment.
 summary-no-data = Pas de données radar ici.
+summary-not-yet = Pas encore de prévision.
+summary-old = Les données datent de { $minutes } min.
 summary-now = En ce moment
 summary-expected = Pluie attendue à { $time } (dans { $minutes } min)
 summary-for-at-least = encore au moins { $span }

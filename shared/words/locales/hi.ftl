@@ -64,6 +64,8 @@ score-none = न चेतावनी, न बारिश
 
 summary-no-forecast = यहाँ अभी कोई पूर्वानुमान नहीं है।
 summary-no-data = यहाँ रडार का कोई डेटा नहीं है।
+summary-not-yet = अभी तक कोई पूर्वानुमान नहीं है।
+summary-old = डेटा { $minutes } मिनट पुराना है।
 summary-now = अभी
 summary-expected = { $time } बजे बारिश की संभावना ({ $minutes } मिनट में)
 summary-for-at-least = कम से कम अगले { $span }

@@ -67,6 +67,8 @@ score-none = geen waarschuwingen en geen regen
 
 summary-no-forecast = Hier is nu geen verwachting.
 summary-no-data = Hier zijn geen radargegevens.
+summary-not-yet = Nog geen verwachting.
+summary-old = De gegevens zijn { $minutes } min oud.
 summary-now = Nu
 summary-expected = Regen verwacht om { $time } (over { $minutes } min)
 summary-for-at-least = zeker nog { $span }

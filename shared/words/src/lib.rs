@@ -21,4 +21,4 @@ pub use intensity::Intensity;
 pub use language::Language;
 pub use length::{LONGEST_POST, Limit, weighted_length};
 pub use scheduled::{PlaceOutlook, digest_text, outlook_text, score_text};
-pub use summary::{RainEnd, Summary};
+pub use summary::{RainEnd, Summary, data_age};

@@ -10,6 +10,8 @@ use crate::{Intensity, Language};
 pub enum Summary {
     /// There is no forecast.
     NoForecast,
+    /// There is no forecast yet, as the service or the radar has only begun.
+    NotYet,
     /// No radar sees the place.
     NoData,
     /// It rains.
@@ -29,6 +31,8 @@ pub enum Summary {
         rate_mm_h: f32,
         /// How it ends.
         end: RainEnd,
+        /// How likely it is, 0–1, where that is known.
+        chance: Option<f32>,
     },
     /// No rain for so long.
     Dry(SignedDuration),
@@ -62,24 +66,31 @@ impl Summary {
             RainEnd::Beyond(time) => at("summary-beyond", time),
             RainEnd::UnknownAfter(time) => at("summary-unknown-after", time),
         };
-        let rain = |headline: String, rate_mm_h: f32, how: RainEnd| {
-            let facts = [headline, Intensity::of(rate_mm_h).word(language), end(how)].join(", ");
-            language.say("plain", &[("headline", facts.into())])
+        let rain = |headline: String, rate_mm_h: f32, how: RainEnd, chance: Option<f32>| {
+            let mut facts = vec![headline, Intensity::of(rate_mm_h).word(language), end(how)];
+            facts.extend(chance.map(|share| language.say("chance", &[("percent", language.percent(share).into())])));
+            language.say("plain", &[("headline", facts.join(", ").into())])
         };
         match *self {
             Self::NoForecast => language.say("summary-no-forecast", &[]),
+            Self::NotYet => language.say("summary-not-yet", &[]),
             Self::NoData => language.say("summary-no-data", &[]),
-            Self::Now { rate_mm_h, end } => rain(language.say("summary-now", &[]), rate_mm_h, end),
-            Self::Expected { start, minutes, rate_mm_h, end } => {
+            Self::Now { rate_mm_h, end } => rain(language.say("summary-now", &[]), rate_mm_h, end, None),
+            Self::Expected { start, minutes, rate_mm_h, end, chance } => {
                 let time = language.clock(start, zone);
                 let arguments = [("time", time.into()), ("minutes", minutes.to_string().into())];
-                rain(language.say("summary-expected", &arguments), rate_mm_h, end)
+                rain(language.say("summary-expected", &arguments), rate_mm_h, end, chance)
             }
             Self::Dry(time) => span("summary-dry", time),
             Self::DryPartly(time) => span("summary-dry-partly", time),
             Self::DryUntil(time) => at("summary-dry-until", time),
         }
     }
+}
+
+/// The sentence that says how old the data are on which another one rests.
+pub fn data_age(language: Language, minutes: i64) -> String {
+    language.say("summary-old", &[("minutes", minutes.to_string().into())])
 }
 
 /// A forecast's reach in words; a few minutes of data age do not make "2 hours" less true.
@@ -96,10 +107,15 @@ mod tests {
     fn the_next_hours_are_told_in_every_language() {
         let time: Timestamp = "2026-06-01T12:35:00Z".parse().unwrap();
         let end = RainEnd::At("2026-06-01T13:10:00Z".parse().unwrap());
-        let expected = Summary::Expected { start: time, minutes: 12, rate_mm_h: 4.0, end };
+        let expected = Summary::Expected { start: time, minutes: 12, rate_mm_h: 4.0, end, chance: None };
         let say = |language| expected.sentence(language, &TimeZone::get("Europe/Amsterdam").unwrap());
         assert_eq!(say(Language::En), "Rain expected at 14:35 (in 12 min), moderate, until about 15:10.");
         assert_eq!(say(Language::De), "Regen um 14:35 erwartet (in 12 min), mäßiger Regen, bis etwa 15:10.");
+        let likely = Summary::Expected { start: time, minutes: 12, rate_mm_h: 4.0, end, chance: Some(0.83) };
+        let say = |language| likely.sentence(language, &TimeZone::get("Europe/Amsterdam").unwrap());
+        assert!(say(Language::En).ends_with(", until about 15:10, chance 83%."));
+        assert!(say(Language::Nl).ends_with(", kans 83%."), "{}", say(Language::Nl));
+        assert_eq!(data_age(Language::De, 16), "Die Daten sind 16 min alt.");
         let dry = Summary::Dry(SignedDuration::from_mins(116));
         assert_eq!(dry.sentence(Language::Fr, &TimeZone::UTC), "Pas de pluie pendant 2 heures.");
         assert_eq!(dry.sentence(Language::En, &TimeZone::UTC), "Dry for the next 2 hours.");

@@ -36,6 +36,7 @@ pub struct Reply {
     data_age_s: Option<i64>,
     stale: bool,
     by_accept: bool,
+    language: Option<&'static str>,
 }
 
 impl Reply {
@@ -53,6 +54,7 @@ impl Reply {
             data_age_s: None,
             stale: false,
             by_accept: false,
+            language: None,
         }
     }
 
@@ -108,6 +110,13 @@ impl Reply {
         self
     }
 
+    /// The answer speaks this language, and may speak another for another Accept-Language.
+    #[must_use]
+    pub fn in_language(mut self, code: &'static str) -> Self {
+        self.language = Some(code);
+        self
+    }
+
     /// The answer to a request with these headers: 304 where the client has it already.
     pub fn to(self, request: &HeaderMap) -> Response {
         let tag = if self.weak { format!("W/\"{}\"", self.tag) } else { format!("\"{}\"", self.tag) };
@@ -144,6 +153,10 @@ impl Reply {
         }
         if self.by_accept {
             set(header::VARY, "accept".into());
+        }
+        if let Some(code) = self.language {
+            set(header::CONTENT_LANGUAGE, code.into());
+            set(header::VARY, "accept-language".into());
         }
         response
     }

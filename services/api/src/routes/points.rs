@@ -12,11 +12,12 @@ use jiff::tz::TimeZone;
 use raincell_api_types::forecast::{ForecastStep, PastRain, PointForecast, PointStatus, RainNow};
 use raincell_api_types::problem::ProblemDetails;
 use raincell_service_runtime::Problem;
-use raincell_words::Language;
+use raincell_words::{Language, Summary, data_age};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::http::language::language_for;
 use crate::http::parameters::{Parameters, check_place};
 use crate::http::reply::{Keep, Reply};
 use crate::memory::{HeldRun, SourceView};
@@ -106,6 +107,8 @@ pub async fn rain(State(app): State<App>, parameters: Parameters, headers: Heade
         ("lon" = f64, Query, description = "Degrees east, -180 to 180"),
         ("source" = Option<String>, Query, description = "Only this source"),
         ("tz" = Option<String>, Query, description = "IANA time zone in which the summary tells times"),
+        ("lang" = Option<String>, Query, description = "Language of the summary: en, nl, de, fr or hi; else the \
+            Accept-Language header decides, else en"),
     ),
     responses(
         (status = 200, body = PointForecast),
@@ -115,12 +118,25 @@ pub async fn rain(State(app): State<App>, parameters: Parameters, headers: Heade
 pub async fn forecast(State(app): State<App>, parameters: Parameters, headers: HeaderMap) -> Result<Response, Problem> {
     let (lat, lon) = parameters.place()?;
     let views = app.candidates(&parameters)?;
-    let zone = parameters.zone()?.unwrap_or_else(|| app.zone().clone());
+    let voice = Voice::asked_for(&app, &parameters, &headers)?;
     let now = app.now();
-    let answer = point_forecast(&app, &views, &zone, now, lat, lon);
-    let content = content_of(&views, &zone, now, &format!("{lat} {lon} {}", answer.stale));
-    let reply = Reply::json(&answer, KEEP_LATEST)?.made_from(&content);
+    let answer = point_forecast(&app, &views, &voice, now, lat, lon);
+    let content = content_of(&views, &voice, now, &format!("{lat} {lon} {}", answer.stale));
+    let reply = Reply::json(&answer, KEEP_LATEST)?.made_from(&content).in_language(voice.language.code());
     Ok(reply.valid_at(answer.issue_time).aged(answer.data_age_s, answer.stale).to(&headers))
+}
+
+/// How the summary is told.
+struct Voice {
+    language: Language,
+    zone: TimeZone,
+}
+
+impl Voice {
+    fn asked_for(app: &App, parameters: &Parameters, headers: &HeaderMap) -> Result<Self, Problem> {
+        let zone = parameters.zone()?.unwrap_or_else(|| app.zone().clone());
+        Ok(Self { language: language_for(parameters, headers)?, zone })
+    }
 }
 
 /// A place.
@@ -152,6 +168,11 @@ pub struct ForecastList {
 /// Rain at up to 1,000 places over the next two hours.
 #[utoipa::path(
     post, path = "/v1/forecast", tag = "points", request_body = ForecastRequest,
+    params(
+        ("tz" = Option<String>, Query, description = "IANA time zone in which the summaries tell times"),
+        ("lang" = Option<String>, Query, description = "Language of the summaries: en, nl, de, fr or hi; else the \
+            Accept-Language header decides, else en"),
+    ),
     responses(
         (status = 200, body = ForecastList),
         (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
@@ -160,6 +181,7 @@ pub struct ForecastList {
 pub async fn forecasts(
     State(app): State<App>,
     mut parameters: Parameters,
+    headers: HeaderMap,
     body: Result<Json<ForecastRequest>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(request) = body.map_err(|rejection| {
@@ -177,12 +199,12 @@ pub async fn forecasts(
         parameters.set("source", source);
     }
     let views = app.candidates(&parameters)?;
-    let zone = parameters.zone()?.unwrap_or_else(|| app.zone().clone());
-    let now = app.now();
+    let voice = Voice::asked_for(&app, &parameters, &headers)?;
+    let (now, language) = (app.now(), voice.language);
     // Some 20 µs a point: a thousand of them would hold up other requests.
     let worker = app.clone();
     let forecasts = tokio::task::spawn_blocking(move || {
-        let one = |point: &Point| point_forecast(&worker, &views, &zone, now, point.lat, point.lon);
+        let one = |point: &Point| point_forecast(&worker, &views, &voice, now, point.lat, point.lon);
         request.points.iter().map(one).collect()
     });
     let answer = ForecastList { forecasts: forecasts.await.map_err(|e| Problem::internal(&e))? };
@@ -190,26 +212,27 @@ pub async fn forecasts(
     let stale = answer.forecasts.iter().any(|forecast| forecast.stale);
     let issued = answer.forecasts.iter().filter_map(|forecast| forecast.issue_time).min();
     // A POST is not conditional: the answer goes out whole.
-    let reply = Reply::json(&answer, KEEP_LATEST)?.valid_at(issued).aged(oldest, stale);
+    let reply = Reply::json(&answer, KEEP_LATEST)?.valid_at(issued).aged(oldest, stale).in_language(language.code());
     Ok(reply.to(&HeaderMap::new()))
 }
 
 /// Changes whenever a forecast of these sources may read otherwise: "in 12 min" is another after a minute.
-fn content_of(views: &[Arc<SourceView>], zone: &TimeZone, now: Timestamp, rest: &str) -> String {
+fn content_of(views: &[Arc<SourceView>], voice: &Voice, now: Timestamp, rest: &str) -> String {
     let versions: Vec<String> = views.iter().map(|view| view.version()).collect();
-    let zone = zone.iana_name().unwrap_or("-");
-    format!("forecast {rest} {zone} {} {}", now.as_second().div_euclid(60), versions.join(" "))
+    let (zone, language) = (voice.zone.iana_name().unwrap_or("-"), voice.language.code());
+    format!("forecast {rest} {zone} {language} {} {}", now.as_second().div_euclid(60), versions.join(" "))
 }
 
 /// The forecast of one place.
 fn point_forecast(
     app: &App,
     views: &[Arc<SourceView>],
-    zone: &TimeZone,
+    voice: &Voice,
     now: Timestamp,
     lat: f64,
     lon: f64,
 ) -> PointForecast {
+    let Voice { language, zone } = voice;
     let Some((view, timeline)) = source_for(views, lat, lon) else {
         return PointForecast {
             lat,
@@ -217,7 +240,7 @@ fn point_forecast(
             status: PointStatus::Outside,
             series: Vec::new(),
             arrival: None,
-            summary: "No radar data here.".into(),
+            summary: Summary::NoData.sentence(*language, zone),
             motion: None,
             issue_time: None,
             data_age_s: None,
@@ -229,17 +252,17 @@ fn point_forecast(
     let (data_age_s, mut stale) = app.age(view);
     stale |= now.duration_since(timeline.base_time()) > app.stale_after();
     let outlook = Outlook::new(now, timeline.horizon(), |time| timeline.rate_at(time));
-    let mut summary = match timeline.run() {
-        Some(_) => outlook.summary(Language::En, zone),
-        None => "No forecast yet.".into(),
-    };
-    if stale {
-        let age_min = now.duration_since(timeline.base_time()).as_mins();
-        summary = format!("{summary} The data are {age_min} min old.");
-    }
     let series = series(&timeline);
     let chances: Vec<_> = series.iter().filter_map(|step| Some((step.valid_time, step.probability_0_1?))).collect();
     let arrival = outlook.arrival().map(|arrival| outlook.with_chances(arrival, &chances));
+    let mut summary = match timeline.run() {
+        Some(_) => outlook.summary(arrival.as_ref().and_then(|arrival| arrival.probability), *language, zone),
+        None => Summary::NotYet.sentence(*language, zone),
+    };
+    if stale {
+        let age_min = now.duration_since(timeline.base_time()).as_mins();
+        summary = format!("{summary} {}", data_age(*language, age_min));
+    }
     PointForecast {
         lat,
         lon,

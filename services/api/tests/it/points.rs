@@ -113,6 +113,33 @@ async fn a_summary_speaks_in_the_zone_that_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_summary_speaks_the_language_that_is_asked_for_and_else_english() {
+    let scene = Scene::new().await;
+    let path = format!("/v1/forecast?{}", Scene::query());
+    for (code, begins) in [
+        ("en", "Rain expected at 14:2"),
+        ("nl", "Regen verwacht om 14:2"),
+        ("de", "Regen um 14:2"),
+        ("fr", "Pluie attendue à 14h2"),
+        ("hi", "14:2"),
+    ] {
+        let by_parameter = scene.get(&format!("{path}&lang={code}")).await;
+        assert_eq!(header(&by_parameter, "content-language"), code);
+        let by_header = scene.get_with(&path, "accept-language", &format!("tlh, {code}-XX;q=0.9, en;q=0.1")).await;
+        assert!(header(&by_header, "vary").contains("accept-language"));
+        assert_eq!(header(&by_header, "etag"), header(&by_parameter, "etag"));
+        let answer: Value = by_parameter.json().await.unwrap();
+        assert!(answer["summary"].as_str().unwrap().starts_with(begins), "{}", answer["summary"]);
+        assert_eq!(by_header.json::<Value>().await.unwrap()["summary"], answer["summary"]);
+    }
+    let unspoken = scene.get_with(&path, "accept-language", "tlh, *;q=0.5").await;
+    assert_eq!(header(&unspoken, "content-language"), "en");
+    let problem = scene.problem(&format!("{path}&lang=tlh"), 400).await;
+    assert_eq!(problem["parameter"], "lang");
+    assert!(problem.to_string().contains("en, nl, de, fr, hi"), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_points_are_answered_in_their_order_and_more_are_refused() {
     let scene = Scene::new().await;
     let points: Vec<Value> = (0..1000)

@@ -59,6 +59,8 @@ async fn a_forecast_has_percentiles_probabilities_and_the_range_of_the_arrival()
     assert!(near(&arrival["probability"], 0.9), "{arrival}");
     let [earliest, starts, latest] = ["earliest", "starts_at", "latest"].map(|key| arrival[key].as_str().unwrap());
     assert!(earliest <= starts && starts <= latest, "{arrival}");
+    let summary = answer["summary"].as_str().unwrap();
+    assert!(summary.ends_with(", chance 90%."), "{summary}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
