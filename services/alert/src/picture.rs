@@ -16,6 +16,7 @@ use raincell_store_client::{FrameQuery, StoreClient};
 use tokio::sync::Mutex;
 
 use crate::Config;
+use crate::likely::LikelyRun;
 use crate::observe::PlaceCells;
 use crate::places::Place;
 use crate::poster::{Picture, PictureWish};
@@ -33,6 +34,8 @@ const SHRUNK: [u32; 5] = [10, 8, 7, 6, 5];
 const KEPT: usize = 6;
 /// A place is on a grid when this much around it is, km.
 const SHOWN_KM: f64 = 1.0;
+/// From this rate on it rains, for the line around likely rain.
+const WET_MM_H: f32 = 0.1;
 /// Frames that are fetched at a time.
 const FETCHES: usize = 4;
 
@@ -55,6 +58,8 @@ pub(crate) struct Scene {
 pub(crate) struct PictureOrder {
     pub past: Vec<RainField>,
     pub forecast: Vec<RainField>,
+    /// Probabilities (0–1) of rain at the times of the forecast, where the nowcast has any.
+    pub probability: Vec<RainField>,
     pub credit: String,
     pub scene: Scene,
 }
@@ -129,9 +134,9 @@ impl Pictures {
             if !past.last().is_some_and(|field| shows(field, &scene)) {
                 continue;
             }
-            let forecast = forecast_fields(&self.client, &source, time).await?;
+            let (forecast, probability) = forecast_fields(&self.client, &source, time).await?;
             let credit = if self.credit.is_empty() { format!("Radar: {source}") } else { self.credit.clone() };
-            let order = PictureOrder { past, forecast, credit, scene };
+            let order = PictureOrder { past, forecast, probability, credit, scene };
             return tokio::task::spawn_blocking(move || draw(&order, wish)).await.context("drawing was cut off")?;
         }
         bail!("the store has no frame of the hour before {time} that shows {}", scene.name)
@@ -167,11 +172,23 @@ async fn list_all(client: &StoreClient, mut query: FrameQuery) -> anyhow::Result
     }
 }
 
-async fn forecast_fields(client: &StoreClient, source: &str, time: Timestamp) -> anyhow::Result<Vec<RainField>> {
-    let Some((run, _)) = client.latest_run(source).await? else { return Ok(Vec::new()) };
+/// The rain of the newest nowcast after a time, and the probabilities that some of it falls.
+async fn forecast_fields(
+    client: &StoreClient,
+    source: &str,
+    time: Timestamp,
+) -> anyhow::Result<(Vec<RainField>, Vec<RainField>)> {
+    let runs = client.list_runs(source, 1).await?;
+    let Some(info) = runs.last() else { return Ok(Default::default()) };
+    let bytes = client.run_bytes(info).await?;
+    let likely =
+        tokio::task::spawn_blocking(move || LikelyRun::decode(&bytes)).await.context("decoding was cut off")?;
+    let likely = likely.with_context(|| format!("the nowcast of {source} of {}", info.issue_time))?;
     let last = time.checked_add(REACH)?;
-    let ahead = run.fields.into_iter().filter(|field| field.valid_time > time && field.valid_time <= last);
-    Ok(thin_out(ahead.collect()))
+    let ahead = |fields: &[RainField]| -> Vec<RainField> {
+        fields.iter().filter(|field| field.valid_time > time && field.valid_time <= last).cloned().collect()
+    };
+    Ok((thin_out(ahead(&likely.run.fields)), ahead(likely.probabilities_of(WET_MM_H))))
 }
 
 fn shows(field: &RainField, scene: &Scene) -> bool {
@@ -203,6 +220,7 @@ fn draw(order: &PictureOrder, wish: PictureWish) -> anyhow::Result<Picture> {
         let (width, height) = (wish.width * tenths / 10, wish.height * tenths / 10);
         let request = AnimationRequest {
             title: &title,
+            probability: &order.probability,
             credit: &order.credit,
             time_zone: zone_name,
             marker: Some(marker.clone()),
@@ -269,7 +287,7 @@ mod tests {
             radius_km: 2.0,
             zone_name: "Europe/Amsterdam".into(),
         };
-        PictureOrder { past, forecast, credit: "Radar: demo".into(), scene }
+        PictureOrder { past, forecast, probability: Vec::new(), credit: "Radar: demo".into(), scene }
     }
 
     fn hours() -> PictureOrder {

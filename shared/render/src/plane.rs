@@ -31,8 +31,8 @@ pub(crate) struct Plane {
     columns: usize,
     /// Row and column of the field where the plane begins.
     origin: (usize, usize),
-    /// Cells of the field on a side of a cell of the plane.
-    thinning: usize,
+    /// One over the cells of the field on a side of a cell of the plane.
+    scale: f32,
 }
 
 impl Plane {
@@ -52,12 +52,12 @@ impl Plane {
                 dbz.extend(means(&band, thinning).map(dbz_of));
             }
         }
-        Self { dbz, rows, columns, origin: (range.rows.0, range.columns.0), thinning }
+        Self { dbz, rows, columns, origin: (range.rows.0, range.columns.0), scale: 1.0 / thinning as f32 }
     }
 
     /// Colour code at a fractional (row, column) of the field.
     pub fn code(&self, row: f32, column: f32, smooth: bool) -> u8 {
-        let scale = 1.0 / self.thinning as f32;
+        let scale = self.scale;
         let (row, column) = ((row - self.origin.0 as f32) * scale, (column - self.origin.1 as f32) * scale);
         // NaN, which stands for "off the grid", fails this comparison too.
         if !(row >= 0.0 && column >= 0.0 && row < self.rows as f32 && column < self.columns as f32) {
@@ -77,9 +77,9 @@ impl Plane {
     }
 
     /// The code that every pixel gets whose position lies between two (row, column) of the field, if the cells there and
-    /// around are all alike: dry or not observed. Most of a map is, which makes this worth asking for a block of pixels.
+    /// around are all alike. Most of a map is dry or not observed, which makes this worth asking for a block of pixels.
     pub fn uniform(&self, low: (f32, f32), high: (f32, f32)) -> Option<u8> {
-        let scale = 1.0 / self.thinning as f32;
+        let scale = self.scale;
         let range = |low: f32, high: f32, origin: usize, cells: usize| {
             let (low, high) = ((low - origin as f32) * scale - 1.0, (high - origin as f32) * scale + 2.0);
             // Partly off the plane (or NaN): not for this shortcut.
@@ -91,6 +91,8 @@ impl Plane {
         let code = match first {
             dbz if dbz.is_nan() => NODATA_CODE,
             DRY_DBZ => DRY_CODE,
+            // Between equal cells nothing is interpolated.
+            dbz if dbz >= FLOOR_DBZ => code_from_dbz(dbz),
             _ => return None,
         };
         let line = |row: usize| &self.dbz[row * self.columns + columns.start..row * self.columns + columns.end];

@@ -68,14 +68,22 @@ impl RainTileRenderer {
         request: &TileRequest,
         palette: &[Rgba; 256],
     ) -> Result<IndexedImage, RenderError> {
-        // Drawn as a rain rate, whose codes are whole dBZ. (Where a pixel is wider than its cells, rates are averaged,
-        // which shows the higher probabilities among cells that hardly differ.)
-        let of_share = |p: f32| if p > 0.0 { rate_from_dbz(DBZ.0 + DBZ.1 * p.min(1.0)) } else { p };
-        let rate_mm_h = field.rate_mm_h.mapv(of_share);
-        let mut image = self.tile(&RainField { rate_mm_h, ..field.clone() }, request)?;
+        let mut image = self.tile(&as_rain(field), request)?;
         image.palette = palette.to_vec();
         Ok(image)
     }
+}
+
+/// Probabilities as the rain rates that are drawn for them, whose codes are whole dBZ. (Where a pixel is wider than its
+/// cells, rates are averaged, which shows the higher probabilities among cells that hardly differ.)
+pub(crate) fn as_rain(probability: &RainField) -> RainField {
+    let of_share = |p: f32| if p > 0.0 { rate_from_dbz(DBZ.0 + DBZ.1 * p.min(1.0)) } else { p };
+    RainField { rate_mm_h: probability.rate_mm_h.mapv(of_share), ..probability.clone() }
+}
+
+/// The least code of what [`as_rain`] makes of a probability.
+pub(crate) fn code_of(share: f32) -> u8 {
+    (ZERO_DBZ_CODE + DBZ.0 + DBZ.1 * share).round() as u8
 }
 
 /// The colour of each code, from the least share of each colour.

@@ -110,6 +110,34 @@ fn a_still_is_the_frame_of_the_gif_at_its_time() {
 }
 
 #[test]
+fn forecast_frames_have_a_line_where_rain_becomes_more_likely_than_not() {
+    const LINE: [u8; 3] = [0x5e, 0x1a, 0x8c];
+    let (past, forecast) = hours();
+    // The northern half is likely; the western rim is unknown.
+    let likely = |field: &RainField| RainField {
+        rate_mm_h: Array2::from_shape_fn(field.rate_mm_h.dim(), |(row, column)| match column {
+            ..30 => f32::NAN,
+            _ if row < 120 => 0.9,
+            _ => 0.1,
+        }),
+        ..field.clone()
+    };
+    let probability: Vec<RainField> = past.iter().chain(&forecast).map(likely).collect();
+    let request = AnimationRequest { probability: &probability, ..AnimationRequest::new(&past, &forecast, BERN) };
+    let (width, _, frames) = play(&animate(&request).unwrap());
+    let drawn =
+        |frame: usize| -> Vec<usize> { (80 * width..615 * width).filter(|&i| frames[frame].0[i] == LINE).collect() };
+    assert!((0..13).all(|frame| drawn(frame).is_empty()), "what was observed has no line");
+    for frame in 13..25 {
+        let line = drawn(frame);
+        // Two pixels wide, from the unknown rim to the eastern edge, less what is written over it.
+        assert!((900..1400).contains(&line.len()), "{frame}: {}", line.len());
+        let (top, bottom) = (line[0] / width, line[line.len() - 1] / width);
+        assert!(bottom - top < 12 && (330..365).contains(&top), "{frame}: {top} {bottom}");
+    }
+}
+
+#[test]
 fn what_was_not_observed_looks_different_from_what_is_dry() {
     let past = [field(0)];
     let (width, _, frames) = play(&animate(&AnimationRequest::new(&past, &[], BERN)).unwrap());

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use raincell_model::RainField;
 
 use super::basemap::{Basemap, paint_basemap};
+use super::contour;
 use super::panels::{Moment, Panels};
 use super::text::Fonts;
 use super::theme::{self, Rgb, mix};
@@ -28,6 +29,8 @@ pub(super) struct Painter<'a> {
     panels: Panels<'a>,
     moments: Vec<Moment>,
     fields: Vec<&'a RainField>,
+    /// Of each frame, the probabilities of its time, for those that are forecast.
+    probabilities: Vec<Option<&'a RainField>>,
     /// By the fingerprint of the grid.
     maps: HashMap<u64, CellMap>,
     /// Colour by code; `None` for what shows the ground.
@@ -42,8 +45,10 @@ impl<'a> Painter<'a> {
         if fields.is_empty() {
             return Err(RenderError::NoFrames);
         }
+        let at = |moment: &Moment| request.probability.iter().find(|f| moment.forecast && f.valid_time == moment.time);
+        let probabilities: Vec<_> = moments.iter().map(at).collect();
         let mut maps = HashMap::new();
-        for field in &fields {
+        for field in fields.iter().chain(probabilities.iter().flatten()) {
             check_shape(field, &field.grid)?;
             if let std::collections::hash_map::Entry::Vacant(entry) = maps.entry(field.grid.fingerprint()) {
                 let geo = field.grid.georeference()?;
@@ -53,7 +58,7 @@ impl<'a> Painter<'a> {
         let fonts = Fonts::load()?;
         let basemap = paint_basemap(request, &layout, &fonts);
         let panels = Panels::new(request, &layout, &moments, zone, fonts);
-        Ok(Self { layout, basemap, panels, moments, fields, maps, rain: rain_colors() })
+        Ok(Self { layout, basemap, panels, moments, fields, probabilities, maps, rain: rain_colors() })
     }
 
     /// How many there are.
@@ -83,6 +88,7 @@ impl<'a> Painter<'a> {
             theme::OBSERVED,
             theme::FORECAST,
             theme::MARKER,
+            theme::LIKELY,
             theme::LABEL,
         ];
         colors.extend(
@@ -100,7 +106,12 @@ impl<'a> Painter<'a> {
         let map = layout.header * layout.width..(layout.height - layout.footer) * layout.width;
         if let (Some(basemap), Some(cells)) = (&self.basemap, self.maps.get(&field.grid.fingerprint())) {
             let codes = codes_of(field, cells, &layout.window, true);
-            self.paint_map(&mut pixels[map], basemap, &codes);
+            let likely = self.probabilities.get(frame).copied().flatten();
+            let line = likely.and_then(|field| {
+                let cells = self.maps.get(&field.grid.fingerprint())?;
+                Some(contour::line(layout, field, cells))
+            });
+            self.paint_map(&mut pixels[map], basemap, &codes, line.as_deref());
         }
         if !layout.bare {
             self.panels.paint(&mut pixels, layout, moment);
@@ -111,15 +122,17 @@ impl<'a> Painter<'a> {
         pixels
     }
 
-    fn paint_map(&self, pixels: &mut [Rgb], basemap: &Basemap, codes: &[u8]) {
+    fn paint_map(&self, pixels: &mut [Rgb], basemap: &Basemap, codes: &[u8], line: Option<&[bool]>) {
         let width = self.layout.width;
         for (y, row) in pixels.chunks_mut(width).enumerate() {
-            let line = y * width..(y + 1) * width;
-            let (codes, under) = (&codes[line.clone()], &basemap.under[line.clone()]);
-            let over = &basemap.over.pixels()[line];
+            let range = y * width..(y + 1) * width;
+            let (codes, under) = (&codes[range.clone()], &basemap.under[range.clone()]);
+            let line = line.map(|line| &line[range.clone()]);
+            let over = &basemap.over.pixels()[range];
             for x in 0..width {
                 let ground = under[x];
                 let color = match codes[x] {
+                    _ if line.is_some_and(|line| line[x]) => theme::LIKELY,
                     NODATA_CODE => unobserved(ground, (x + y) % HATCH.0 < HATCH.1),
                     code => self.rain[usize::from(code & 127)].unwrap_or(ground),
                 };

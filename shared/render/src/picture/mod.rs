@@ -6,6 +6,7 @@
 
 mod basemap;
 mod chart;
+mod contour;
 mod encode;
 mod frames;
 mod labels;
@@ -24,6 +25,7 @@ use rayon::prelude::*;
 use self::encode::Still;
 use self::frames::Painter;
 use self::palette::{Histogram, Palette};
+use self::theme::Rgb;
 use crate::error::RenderError;
 use crate::image::IndexedImage;
 use crate::mercator::{MAX_LATITUDE, Window, from_unit, to_unit};
@@ -70,6 +72,9 @@ pub struct AnimationRequest<'a> {
     pub past: &'a [RainField],
     /// Forecast fields in any order. They need not lie on the grid of the observed ones.
     pub forecast: &'a [RainField],
+    /// Probabilities of rain (0–1, NaN unknown) in any order: the forecast frame of the same time gets a line around where
+    /// rain is more likely than not. None for no lines.
+    pub probability: &'a [RainField],
     /// Latitude of the middle of the map, degrees north.
     pub lat_deg: f64,
     /// Longitude of the middle of the map, degrees east.
@@ -98,6 +103,7 @@ impl<'a> AnimationRequest<'a> {
         Self {
             past,
             forecast,
+            probability: &[],
             lat_deg: area.lat_deg,
             lon_deg: area.lon_deg,
             radius_km: area.radius_km,
@@ -120,12 +126,19 @@ impl<'a> AnimationRequest<'a> {
 /// that cannot be placed.
 pub fn animate(request: &AnimationRequest<'_>) -> Result<Vec<u8>, RenderError> {
     let painter = Painter::new(request)?;
-    let palette = palette_of(&painter, &spread(painter.frames(), PALETTE_FRAMES));
     let count = painter.frames();
+    let samples = spread(count, PALETTE_FRAMES);
+    let painted: Vec<Vec<Rgb>> = samples.par_iter().map(|&i| painter.paint(i)).collect();
+    let palette = palette_of(&painter, &painted);
     let stills = (0..count)
         .into_par_iter()
         .map(|i| {
-            let pixels = painter.paint(i).iter().map(|&color| palette.number(color)).collect();
+            let numbers = |pixels: &[Rgb]| pixels.iter().map(|&color| palette.number(color)).collect();
+            // What the palette was made from is painted already.
+            let pixels = match samples.binary_search(&i) {
+                Ok(sample) => numbers(&painted[sample]),
+                Err(_) => numbers(&painter.paint(i)),
+            };
             let delay_cs = match i {
                 _ if i + 1 == count => DELAY_LAST_CS,
                 _ if painter.is_now(i) => DELAY_NOW_CS,
@@ -144,8 +157,9 @@ pub fn animate(request: &AnimationRequest<'_>) -> Result<Vec<u8>, RenderError> {
 pub fn still_png(request: &AnimationRequest<'_>, at: Timestamp) -> Result<Vec<u8>, RenderError> {
     let painter = Painter::new(request)?;
     let frame = painter.frame_nearest(at);
-    let palette = palette_of(&painter, &[frame]);
-    let pixels = painter.paint(frame).iter().map(|&color| palette.number(color)).collect();
+    let painted = painter.paint(frame);
+    let palette = palette_of(&painter, std::slice::from_ref(&painted));
+    let pixels = painted.iter().map(|&color| palette.number(color)).collect();
     let colors = palette.to_bytes().chunks(3).map(|c| [c[0], c[1], c[2], 255]).collect();
     let image = IndexedImage { width: request.width, height: request.height, palette: colors, pixels };
     Ok(image.encode_png()?.into_owned())
@@ -165,11 +179,9 @@ pub fn whole_domain(grid: &Grid) -> Result<PictureArea, RenderError> {
     Ok(PictureArea { lat_deg, lon_deg, radius_km })
 }
 
-fn palette_of(painter: &Painter<'_>, frames: &[usize]) -> Palette {
+fn palette_of(painter: &Painter<'_>, painted: &[Vec<Rgb>]) -> Palette {
     let mut histogram = Histogram::new();
-    for pixels in frames.par_iter().map(|&i| painter.paint(i)).collect::<Vec<_>>() {
-        histogram.add(&pixels);
-    }
+    painted.iter().for_each(|pixels| histogram.add(pixels));
     Palette::new(&painter.fixed_colors(), &histogram)
 }
 

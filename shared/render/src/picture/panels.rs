@@ -77,7 +77,7 @@ impl<'a> Panels<'a> {
                 Some(canvas)
             };
             panels.header = blank(layout.header);
-            panels.footer = blank(layout.footer).map(|canvas| panels.still_footer(canvas, layout, request.credit));
+            panels.footer = blank(layout.footer).map(|canvas| panels.still_footer(canvas, layout, request));
         }
         panels
     }
@@ -132,7 +132,7 @@ impl<'a> Panels<'a> {
     }
 
     /// Time line with its labels, legend, credit.
-    fn still_footer(&self, mut canvas: Pixmap, layout: &Layout, credit: &str) -> Pixmap {
+    fn still_footer(&self, mut canvas: Pixmap, layout: &Layout, request: &AnimationRequest<'_>) -> Pixmap {
         let (s, dim) = (layout.scale, solid(theme::TEXT_DIM));
         let (left, length) = time_line(layout);
         fill(&mut canvas, left, 10.0 * s, length, 6.0 * s, 3.0 * s, theme::PANEL_LINE);
@@ -163,8 +163,10 @@ impl<'a> Panels<'a> {
             self.fonts.bold.draw(&mut canvas, "now", (at, 33.0 * s), 12.0 * s, solid(theme::TEXT));
         }
         self.draw_legend(&mut canvas, layout);
+        let key = if request.probability.is_empty() { 0.0 } else { self.draw_line_key(&mut canvas, layout) };
+        let credit = request.credit;
         let credit = if credit.is_empty() { MAP_CREDIT.to_owned() } else { format!("{credit} · {MAP_CREDIT}") };
-        let text = self.fonts.regular.fitted(&credit, 10.0 * s, layout.width as f32 - 28.0 * s);
+        let text = self.fonts.regular.fitted(&credit, 10.0 * s, layout.width as f32 - 28.0 * s - key);
         self.fonts.regular.draw(&mut canvas, &text, (14.0 * s, 91.0 * s), 10.0 * s, dim);
         canvas
     }
@@ -207,6 +209,17 @@ impl<'a> Panels<'a> {
             }
         }
         self.fonts.regular.draw(canvas, "no data", (x + 20.0 * s, 54.5 * s), 11.0 * s, dim);
+    }
+
+    /// Says what the line on forecast frames is; gives the width that it takes.
+    fn draw_line_key(&self, canvas: &mut Pixmap, layout: &Layout) -> f32 {
+        let (s, label) = (layout.scale, "forecast: rain more likely than not");
+        let width = self.fonts.regular.width(label, 11.0 * s) + 24.0 * s;
+        let x = layout.width as f32 - 14.0 * s - width;
+        fill(canvas, x, 80.0 * s, 18.0 * s, 12.0 * s, 0.0, theme::LAND);
+        fill(canvas, x, 85.0 * s, 18.0 * s, 2.0 * s, 0.0, theme::LIKELY);
+        self.fonts.regular.draw(canvas, label, (x + 24.0 * s, 90.5 * s), 11.0 * s, solid(theme::TEXT_DIM));
+        width + 14.0 * s
     }
 
     /// The footer with the time line filled up to a frame.

@@ -16,6 +16,8 @@ pub(super) const TEXT_DIM: Rgb = [0xb4, 0xc0, 0xcb];
 pub(super) const OBSERVED: Rgb = [0x4a, 0xa3, 0xdf];
 pub(super) const FORECAST: Rgb = [0xff, 0x9f, 0x1c];
 pub(super) const MARKER: Rgb = [0xd6, 0x00, 0x6c];
+/// The line around where rain is more likely than not.
+pub(super) const LIKELY: Rgb = [0x5e, 0x1a, 0x8c];
 pub(super) const LABEL: Rgb = [0x1b, 0x23, 0x2c];
 pub(super) const COAST: Rgb = [0x36, 0x4a, 0x5a];
 pub(super) const BORDER: Rgb = [0x4d, 0x45, 0x50];
