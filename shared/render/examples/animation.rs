@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         animate(&request)?;
         shortest = shortest.min(began.elapsed());
     }
-    let cpu = (processor_time() - began_cpu) / rounds.max(1);
+    let cpu = processor_time().saturating_sub(began_cpu) / rounds.max(1);
     println!(
         "{} frames of {} x {}, {} bytes: wall {shortest:.0?} at best, processor {cpu:.0?} in the mean of {rounds}",
         past.len() + forecast.len(),

@@ -181,7 +181,9 @@ pub fn whole_domain(grid: &Grid) -> Result<PictureArea, RenderError> {
 
 fn palette_of(painter: &Painter<'_>, painted: &[Vec<Rgb>]) -> Palette {
     let mut histogram = Histogram::new();
-    painted.iter().for_each(|pixels| histogram.add(pixels));
+    for pixels in painted {
+        histogram.add(pixels);
+    }
     Palette::new(&painter.fixed_colors(), &histogram)
 }
 
