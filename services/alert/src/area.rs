@@ -3,14 +3,11 @@
 use std::path::PathBuf;
 
 use geojson::{GeoJson, GeometryValue};
+use raincell_model::{LonLat, distance_km, near_longitude, polygon_contains};
 use thiserror::Error;
 
 /// The farthest that the edge of a polygon may lie from its middle, km.
 const WIDEST_KM: f64 = 300.0;
-const EARTH_RADIUS_KM: f64 = 6371.0;
-
-/// (longitude, latitude) in degrees.
-type LonLat = (f64, f64);
 
 /// Where a place is.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,7 +94,7 @@ impl Area {
             if !((-180.0..=180.0).contains(&lon) && (-90.0..=90.0).contains(&lat)) {
                 return Err(AreaError::Shape { found: format!("a position at {lon}, {lat}"), expected });
             }
-            position.0 = near(lon, first_lon);
+            position.0 = near_longitude(lon, first_lon);
         }
         if let Some(ring) = polygons.iter().flatten().find(|ring| ring.len() < 4) {
             return Err(AreaError::Shape { found: format!("a ring of {} positions", ring.len()), expected });
@@ -111,7 +108,7 @@ impl Area {
             let found = format!("a polygon that reaches {radius_km:.0} km from its middle");
             return Err(AreaError::Shape { found, expected: "one that reaches at most 300 km" });
         }
-        Ok(Self { lat_deg, lon_deg: near(lon_deg, 0.0), radius_km, polygons })
+        Ok(Self { lat_deg, lon_deg: near_longitude(lon_deg, 0.0), radius_km, polygons })
     }
 
     /// True if a place is in the area.
@@ -119,11 +116,7 @@ impl Area {
         if self.polygons.is_empty() {
             return distance_km((self.lat_deg, self.lon_deg), (lat_deg, lon_deg)) <= self.radius_km;
         }
-        self.polygons.iter().any(|rings| {
-            let first = rings.first().and_then(|ring| ring.first()).map_or(0.0, |&(lon, _)| lon);
-            let here = (near(lon_deg, first), lat_deg);
-            rings.iter().map(|ring| crossings(ring, here)).sum::<usize>() % 2 == 1
-        })
+        self.polygons.iter().any(|rings| polygon_contains(rings, lat_deg, lon_deg))
     }
 }
 
@@ -163,19 +156,6 @@ fn rings(polygon: &[Vec<geojson::Position>]) -> Result<Vec<Vec<LonLat>>, AreaErr
     polygon.iter().map(|ring| ring.iter().map(position).collect()).collect()
 }
 
-/// The same longitude within half a turn of another, so that an area may lie across the date line.
-fn near(lon: f64, other: f64) -> f64 {
-    other + (lon - other + 180.0).rem_euclid(360.0) - 180.0
-}
-
-/// How often a ring is crossed on the way north from a position.
-fn crossings(ring: &[LonLat], (lon, lat): LonLat) -> usize {
-    let edges = ring.iter().zip(ring.iter().cycle().skip(1)).take(ring.len());
-    edges
-        .filter(|((x1, y1), (x2, y2))| (*x1 > lon) != (*x2 > lon) && lat < y1 + (lon - x1) / (x2 - x1) * (y2 - y1))
-        .count()
-}
-
 /// Of all outer rings, weighted by their areas; `None` where they have none.
 fn centroid(polygons: &[Vec<Vec<LonLat>>]) -> Option<LonLat> {
     let &(lon0, lat0) = polygons.first()?.first()?.first()?;
@@ -195,14 +175,6 @@ fn centroid(polygons: &[Vec<Vec<LonLat>>]) -> Option<LonLat> {
         sum = (sum.0 + sign * ring_sum.0, sum.1 + sign * ring_sum.1);
     }
     (area > 1e-12).then(|| (lon0 + sum.0 / (3.0 * area), lat0 + sum.1 / (3.0 * area)))
-}
-
-/// Great-circle distance of two (latitude, longitude) in degrees, km.
-pub fn distance_km(a: (f64, f64), b: (f64, f64)) -> f64 {
-    let (lat_a, lat_b) = (a.0.to_radians(), b.0.to_radians());
-    let (half_lat, half_lon) = ((lat_b - lat_a) / 2.0, (b.1 - a.1).to_radians() / 2.0);
-    let haversine = half_lat.sin().powi(2) + lat_a.cos() * lat_b.cos() * half_lon.sin().powi(2);
-    2.0 * EARTH_RADIUS_KM * haversine.sqrt().clamp(0.0, 1.0).asin()
 }
 
 #[cfg(test)]

@@ -10,10 +10,9 @@ mod find;
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration as Span, Timestamp};
-use raincell_model::{MotionField, RainField};
+use raincell_model::{MotionField, RainField, distance_km};
 use serde::{Deserialize, Serialize};
 
-use crate::area::distance_km;
 use find::{Found, Raster};
 
 /// Side of a block, km.

@@ -1,8 +1,8 @@
 //! What a rain field says of a watched place.
 
-use raincell_model::{Grid, GridError, NowcastRun, RainField};
+use raincell_model::{Grid, GridError, NowcastRun, RainField, distance_km};
 
-use crate::area::{Area, distance_km};
+use crate::area::Area;
 use crate::machine::{Outlook, PlaceRain};
 
 /// The share of the area that must reach a rate for the place to count as having it: a single noisy cell is no rain.

@@ -54,6 +54,8 @@ pub struct Features {
     pub raintext: bool,
     /// MET Norway nowcast 2.0.
     pub met_nowcast: bool,
+    /// OGC API – Environmental Data Retrieval.
+    pub edr: bool,
     /// The Atom feed of alert posts.
     pub alerts_feed: bool,
     /// The page that documents the paths.

@@ -10,6 +10,7 @@
 pub mod alert_skill;
 pub mod app;
 pub mod config;
+pub mod edr;
 pub mod feed;
 pub mod http;
 pub mod memory;

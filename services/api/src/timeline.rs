@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::forecast::PointMotion;
-use raincell_model::{MotionField, RainField};
+use raincell_model::{MotionField, RainField, distance_km};
 
 use crate::memory::{HeldFrame, HeldRun, SourceView};
 use crate::products::Products;
@@ -17,8 +17,6 @@ use crate::products::Products;
 const SLOT_TOLERANCE: SignedDuration = SignedDuration::from_secs(150);
 /// How far beyond its last field a run may be carried on along its motion.
 const BEYOND_RUN: SignedDuration = SignedDuration::from_mins(15);
-/// Radius of the earth, km.
-const EARTH_RADIUS_KM: f64 = 6371.0088;
 
 /// All that one source says of one place.
 #[derive(Debug)]
@@ -158,12 +156,10 @@ fn drift(motion: &MotionField, row: usize, column: usize) -> Option<(f64, f64)> 
 fn distance_and_bearing(from: (f64, f64), to: (f64, f64)) -> (f64, f64) {
     let (lat_a, lat_b) = (from.0.to_radians(), to.0.to_radians());
     let delta_lon = (to.1 - from.1).to_radians();
-    let half = |angle: f64| (angle / 2.0).sin().powi(2);
-    let chord = half(lat_b - lat_a) + lat_a.cos() * lat_b.cos() * half(delta_lon);
     let bearing = (delta_lon.sin() * lat_b.cos())
         .atan2(lat_a.cos() * lat_b.sin() - lat_a.sin() * lat_b.cos() * delta_lon.cos())
         .to_degrees();
-    (2.0 * EARTH_RADIUS_KM * chord.sqrt().min(1.0).asin(), bearing.rem_euclid(360.0))
+    (distance_km(from, to), bearing.rem_euclid(360.0))
 }
 
 #[cfg(test)]

@@ -129,6 +129,12 @@ pub fn unknown_path() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path; /docs lists what there is")
 }
 
+/// A text as part of a path or a query (RFC 3986).
+pub fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
 fn in_words<T: Display>(range: &RangeInclusive<T>) -> String {
     format!("{} to {}", range.start(), range.end())
 }

@@ -3,6 +3,7 @@
 mod alert_skill;
 pub(crate) mod alerts_feed;
 mod docs;
+mod edr;
 mod events;
 mod frames;
 mod met;
@@ -46,6 +47,7 @@ use crate::http::reply::{DATA_AGE, STALE};
         (name = "points", description = "Rain at a place"),
         (name = "frames", description = "Fields and what happens to them"),
         (name = "tiles", description = "Web-Mercator tiles"),
+        (name = "edr", description = "OGC API – Environmental Data Retrieval 1.1"),
         (name = "compatible", description = "Formats that other clients read already"),
     )
 )]
@@ -80,6 +82,17 @@ pub fn router(app: &App, health: &Health, limit: Option<ClientLimit>, shutdown: 
     }
     if features.met_nowcast {
         documented = documented.routes(routes!(met::complete));
+    }
+    if features.edr {
+        documented = documented
+            .routes(routes!(edr::landing))
+            .routes(routes!(edr::conformance))
+            .routes(routes!(edr::list))
+            .routes(routes!(edr::one))
+            .routes(routes!(edr::position))
+            .routes(routes!(edr::area))
+            .routes(routes!(edr::cube))
+            .routes(routes!(edr::radius));
     }
     let (paths, openapi) = documented.split_for_parts();
     let mut paths = paths.merge(docs::openapi_route(&openapi));

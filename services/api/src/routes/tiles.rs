@@ -12,7 +12,7 @@ use raincell_service_runtime::Problem;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::http::parameters::{Parameters, unknown_path};
+use crate::http::parameters::{Parameters, encoded, unknown_path};
 use crate::http::reply::{Keep, Reply};
 use crate::memory::{HeldFrame, SourceView};
 use crate::products::PROBABILITIES;
@@ -129,12 +129,6 @@ fn tile_json(frame: &HeldFrame, host: &str, scheme: ColorScheme) -> Value {
         "center": [f64::midpoint(bounds[0], bounds[2]), f64::midpoint(bounds[1], bounds[3]), 6],
         "legend": legend(scheme).iter().map(step).collect::<Vec<_>>(),
     })
-}
-
-/// A text as part of a query.
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 /// A tile of the newest frame, of the one nearest to `time`, or of the one with an `id`.

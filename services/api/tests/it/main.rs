@@ -5,6 +5,7 @@ mod alert_skill;
 mod alerts_feed;
 mod compatible;
 mod documents;
+mod edr;
 mod points;
 mod products;
 mod resilience;

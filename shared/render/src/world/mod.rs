@@ -8,6 +8,8 @@ mod geojson;
 
 use std::sync::OnceLock;
 
+use raincell_model::distance_km;
+
 /// Credit for the map data.
 pub const MAP_CREDIT: &str = "Map: Natural Earth · Places: GeoNames (CC BY 4.0)";
 
@@ -156,7 +158,7 @@ impl World {
         for place in &self.places {
             let limit = best.map_or(f64::MAX, |(_, km)| km);
             if (place.lat_deg - lat_deg).abs() * 111.19 < limit {
-                let km = distance_km(lat_deg, lon_deg, place.lat_deg, place.lon_deg);
+                let km = distance_km((lat_deg, lon_deg), (place.lat_deg, place.lon_deg));
                 if km < limit {
                     best = Some((place, km));
                 }
@@ -164,13 +166,6 @@ impl World {
         }
         best
     }
-}
-
-/// Distance in km on a sphere (haversine).
-pub(crate) fn distance_km(lat_a: f64, lon_a: f64, lat_b: f64, lon_b: f64) -> f64 {
-    let half = |a: f64, b: f64| ((a - b).to_radians() / 2.0).sin().powi(2);
-    let h = half(lat_a, lat_b) + lat_a.to_radians().cos() * lat_b.to_radians().cos() * half(lon_a, lon_b);
-    2.0 * 6371.0088 * h.sqrt().min(1.0).asin()
 }
 
 #[cfg(test)]
