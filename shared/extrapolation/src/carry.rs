@@ -1,17 +1,17 @@
 //! Fetching values along the trajectories.
 
 use ndarray::Array2;
+use raincell_simd::widest;
 use rayon::prelude::*;
 
-use crate::trajectories::{ExtrapolationError, SEGMENT, Trajectories, eight};
+use crate::contents::{Content, Contents};
+use crate::trajectories::{Eight, ExtrapolationError, SEGMENT, Trajectories, eight};
 
 /// Adding and taking off this number rounds an `f32` of far smaller size to a whole number.
 const ROUNDING: f32 = 12_582_912.0;
 
 /// Displacements are cut here, cells.
 const FURTHEST: f32 = 4e6;
-
-type Eight = [f32; SEGMENT];
 
 /// What a cell gets whose air comes from where nothing was observed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,31 +55,26 @@ impl Trajectories {
         let mut arrived = Array2::zeros((rows, columns));
         let field = field.as_standard_layout();
         let (Some(source), Some(target)) = (field.as_slice(), arrived.as_slice_mut()) else { return Ok(arrived) };
-        let source = Source { values: source, rows, columns };
+        let source = Source { values: source, rows, columns, contents: Contents::of(source, rows, columns) };
         target.par_chunks_mut(columns.max(1)).enumerate().for_each_init(Vec::new, |line, (row, out)| {
             self.row(row, line);
-            for (segment, out) in out.chunks_mut(SEGMENT).enumerate() {
-                let first = segment * SEGMENT;
-                let [right, down] = eight(line, first);
-                let (x, y) = (right.map(|r| within_reach(-r)), down.map(|d| within_reach(-d)));
-                let mut values = [f32::NAN; SEGMENT];
-                match source.eight(row, first, &x, &y, interpolation) {
-                    Some((fetched, nearest)) => {
-                        values = fetched;
-                        if (0..SEGMENT).any(|k| fetched[k].is_nan() && !nearest[k].is_nan()) {
-                            source.one_by_one([row, first], &x, &y, interpolation, &mut values[..out.len()]);
+            widest(
+                #[inline(always)]
+                || {
+                    for (segment, out) in out.chunks_mut(SEGMENT).enumerate() {
+                        let first = segment * SEGMENT;
+                        let [right, down] = eight(line, first);
+                        let (x, y) = (right.map(|r| within_reach(-r)), down.map(|d| within_reach(-d)));
+                        let values = source.segment([row, first], &x, &y, interpolation, out.len());
+                        out.copy_from_slice(&values[..out.len()]);
+                    }
+                    if inflow == Inflow::LastObservation {
+                        for (value, here) in out.iter_mut().zip(&source.values[row * columns..]) {
+                            *value = if value.is_nan() { *here } else { *value };
                         }
                     }
-                    None => source.one_by_one([row, first], &x, &y, interpolation, &mut values[..out.len()]),
-                }
-                if inflow == Inflow::LastObservation {
-                    let here = &source.values[row * columns + first..];
-                    for (value, here) in values.iter_mut().zip(here) {
-                        *value = if value.is_nan() { *here } else { *value };
-                    }
-                }
-                out.copy_from_slice(&values[..out.len()]);
-            }
+                },
+            );
         });
         Ok(arrived)
     }
@@ -89,16 +84,17 @@ struct Source<'a> {
     values: &'a [f32],
     rows: usize,
     columns: usize,
+    contents: Contents,
 }
 
 /// A displacement that [`split`] can take; what comes from further away comes from beyond any grid.
-#[inline]
+#[inline(always)]
 fn within_reach(cells: f32) -> f32 {
     cells.clamp(-FURTHEST, FURTHEST)
 }
 
 /// Whole cells and what is beyond them, 0 to 1.
-#[inline]
+#[inline(always)]
 fn split(at: &Eight) -> ([i32; SEGMENT], Eight) {
     // The lowest bits of the sum are the whole number.
     let sums = at.map(|a| a - 0.5 + ROUNDING);
@@ -106,73 +102,83 @@ fn split(at: &Eight) -> ([i32; SEGMENT], Eight) {
     (whole, std::array::from_fn(|k| at[k] - (sums[k] - ROUNDING)))
 }
 
-/// Between four corners (upper left, upper right, lower left, lower right), NaN where one of them is; and the nearest.
-#[inline]
-fn between(corners: impl Fn(usize) -> [f32; 4], x: &Eight, y: &Eight, interpolation: Interpolation) -> (Eight, Eight) {
-    let nearest = |[a, b, c, d]: [f32; 4], k: usize| {
-        let (upper, lower) = if x[k] < 0.5 { (a, c) } else { (b, d) };
+/// Between four corners (upper left, upper right, lower left, lower right) of each, NaN where one of them is; and the
+/// nearest.
+#[inline(always)]
+fn between([a, b, c, d]: &[Eight; 4], x: &Eight, y: &Eight, interpolation: Interpolation) -> (Eight, Eight) {
+    let nearest: Eight = std::array::from_fn(|k| {
+        let (upper, lower) = if x[k] < 0.5 { (a[k], c[k]) } else { (b[k], d[k]) };
         if y[k] < 0.5 { upper } else { lower }
-    };
-    let mixed = |[a, b, c, d]: [f32; 4], k: usize| {
-        let (top, bottom) = (a + x[k] * (b - a), c + x[k] * (d - c));
+    });
+    let mixed: Eight = std::array::from_fn(|k| {
+        let (top, bottom) = (a[k] + x[k] * (b[k] - a[k]), c[k] + x[k] * (d[k] - c[k]));
         top + y[k] * (bottom - top)
-    };
-    let near: Eight = std::array::from_fn(|k| nearest(corners(k), k));
+    });
     let values = match interpolation {
-        Interpolation::Nearest => near,
-        Interpolation::Smooth => std::array::from_fn(|k| mixed(corners(k), k)),
-        Interpolation::Bilinear => std::array::from_fn(|k| if near[k] == 0.0 { 0.0 } else { mixed(corners(k), k) }),
+        Interpolation::Nearest => nearest,
+        Interpolation::Smooth => mixed,
+        Interpolation::Bilinear => std::array::from_fn(|k| if nearest[k] == 0.0 { 0.0 } else { mixed[k] }),
     };
-    (values, near)
+    (values, nearest)
 }
 
 impl Source<'_> {
-    /// Eight cells of a row from `column` on, each from (x, y) cells beside it, as [`between`] gives them. `None` when some
-    /// lie too far out.
-    #[inline]
-    fn eight(
+    /// Eight cells of a row from (row, column) on, each from (x, y) cells beside it; the first `wanted` of them count.
+    #[inline(always)]
+    fn segment(
         &self,
-        row: usize,
-        column: usize,
+        [row, column]: [usize; 2],
         x: &Eight,
         y: &Eight,
         interpolation: Interpolation,
-    ) -> Option<(Eight, Eight)> {
-        let ((left, x), (top, y)) = (split(x), split(y));
+        wanted: usize,
+    ) -> Eight {
+        let ((left, fx), (top, fy)) = (split(x), split(y));
         let columns: [i32; SEGMENT] = std::array::from_fn(|k| column as i32 + k as i32 + left[k]);
         let rows = top.map(|t| row as i32 + t);
-        let (mut outside, mut differ) = (0, 0);
-        for k in 0..SEGMENT {
-            // The sign bit of each tells: before the first, or past the last but one.
-            outside |= rows[k] | columns[k] | (self.rows as i32 - 2 - rows[k]) | (self.columns as i32 - 2 - columns[k]);
-            differ |= (left[k] ^ left[0]) | (top[k] ^ top[0]);
-        }
-        if outside < 0 {
-            return None;
-        }
-        if differ == 0 {
-            // All lie between the same two rows and one after the other: no look-up by single cells.
-            let at = rows[0] as usize * self.columns + columns[0] as usize;
-            let upper: &[f32; SEGMENT + 1] = self.values[at..].first_chunk()?;
-            let lower: &[f32; SEGMENT + 1] = self.values[at + self.columns..].first_chunk()?;
-            let mut any = 0;
-            for (a, b) in upper.iter().zip(lower) {
-                any |= a.to_bits() | b.to_bits();
+        let least = |of: &[i32; SEGMENT]| of.iter().copied().fold(i32::MAX, i32::min);
+        let most = |of: &[i32; SEGMENT]| of.iter().copied().fold(i32::MIN, i32::max);
+        let (r, c) = ([least(&rows), most(&rows) + 1], [least(&columns), most(&columns) + 1]);
+        let inside = r[0] >= 0 && c[0] >= 0 && r[1] < self.rows as i32 && c[1] < self.columns as i32;
+        if inside {
+            match self.contents.of_part(r.map(|r| r as usize), c.map(|c| c as usize)) {
+                Content::Dry => return [0.0; SEGMENT],
+                Content::Unknown => return [f32::NAN; SEGMENT],
+                Content::Mixed => {}
             }
-            if any == 0 {
-                return Some(([0.0; SEGMENT], [0.0; SEGMENT]));
+            let (values, nearest) = between(&self.corners(&rows, &columns), &fx, &fy, interpolation);
+            // Beside what is unknown the others have their say.
+            if (0..SEGMENT).all(|k| !values[k].is_nan() | nearest[k].is_nan()) {
+                return values;
             }
-            return Some(between(|k| [upper[k], upper[k + 1], lower[k], lower[k + 1]], &x, &y, interpolation));
         }
-        let (upper, lower) = (self.values, &self.values[self.columns..]);
-        let corners = |k: usize| {
-            let at = rows[k] as usize * self.columns + columns[k] as usize;
-            [upper[at], upper[at + 1], lower[at], lower[at + 1]]
-        };
-        Some(between(corners, &x, &y, interpolation))
+        let mut values = [f32::NAN; SEGMENT];
+        self.one_by_one([row, column], x, y, interpolation, &mut values[..wanted]);
+        values
+    }
+
+    /// The four cells around each of eight places on the grid, upper left ones given.
+    #[inline(always)]
+    fn corners(&self, rows: &[i32; SEGMENT], columns: &[i32; SEGMENT]) -> [Eight; 4] {
+        let mut corners = [[0.0; SEGMENT]; 4];
+        let at = |k: usize| rows[k] as usize * self.columns + columns[k] as usize;
+        let in_line = (0..SEGMENT).all(|k| rows[k] == rows[0] && columns[k] == columns[0] + k as i32);
+        let chunk = |at: usize| self.values.get(at..).and_then(<[f32]>::first_chunk::<{ SEGMENT + 1 }>);
+        if let (true, Some(upper), Some(lower)) = (in_line, chunk(at(0)), chunk(at(0) + self.columns)) {
+            let part = |line: &[f32; SEGMENT + 1], first: usize| std::array::from_fn(|k| line[first + k]);
+            return [part(upper, 0), part(upper, 1), part(lower, 0), part(lower, 1)];
+        }
+        let [a, b, c, d] = &mut corners;
+        for (k, (((a, b), c), d)) in a.iter_mut().zip(b).zip(c).zip(d).enumerate() {
+            let at = at(k);
+            (*a, *b) = (self.values[at], self.values[at + 1]);
+            (*c, *d) = (self.values[at + self.columns], self.values[at + self.columns + 1]);
+        }
+        corners
     }
 
     /// The cells of a row from (row, column) on, from anywhere.
+    #[inline(never)]
     fn one_by_one(
         &self,
         [row, column]: [usize; 2],

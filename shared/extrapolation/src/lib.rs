@@ -4,7 +4,10 @@
 //! [`Trajectories::carry`] then fetches every cell's value from where it came from, always from the original field, so
 //! that a value is interpolated once however long the lead. What flows in over the edge is unknown, not dry: [`Inflow`].
 
+#![allow(clippy::inline_always, reason = "what is not inlined is not compiled for wider vector instructions")]
+
 mod carry;
+mod contents;
 mod trajectories;
 
 pub use carry::{Inflow, Interpolation};

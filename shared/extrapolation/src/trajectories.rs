@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 use raincell_model::MotionField;
+use raincell_simd::widest;
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -11,6 +12,8 @@ use thiserror::Error;
 pub(crate) const SPACING: usize = 4;
 /// Cells that are looked at together.
 pub(crate) const SEGMENT: usize = 8;
+/// A number for each of them.
+pub(crate) type Eight = [f32; SEGMENT];
 /// Mid-point iterations a step.
 const ITERATIONS: usize = 3;
 
@@ -54,7 +57,8 @@ impl Trajectories {
         if motion.v.dim() != (rows, columns) {
             return Err(ExtrapolationError::ShapeMismatch { expected: (rows, columns), found: motion.v.dim() });
         }
-        let points = |size: usize| size.saturating_sub(1).div_ceil(SPACING) + 1;
+        // At least two, so that each cell lies between points.
+        let points = |size: usize| size.saturating_sub(1).div_ceil(SPACING).max(1) + 1;
         let (lattice_rows, lattice_columns) =
             if rows * columns == 0 { (0, 0) } else { (points(rows), points(columns)) };
         let number = |x: f32| if x.is_finite() { x } else { 0.0 };
@@ -67,6 +71,20 @@ impl Trajectories {
         let motion: Arc<[[f32; 2]]> = (0..lattice_rows * lattice_columns).map(at).collect();
         let travelled = vec![[0.0; 2]; motion.len()];
         Ok(Self { rows, columns, lattice_columns, motion, travelled, minutes: 0.0 })
+    }
+
+    /// Trajectories of no length yet along the mean of this motion and of another, whose share is 0 to 1.
+    ///
+    /// # Errors
+    /// [`ExtrapolationError::ShapeMismatch`] when the two do not lie on one grid.
+    pub fn blended(&self, other: &Self, share: f32) -> Result<Self, ExtrapolationError> {
+        if self.shape() != other.shape() {
+            return Err(ExtrapolationError::ShapeMismatch { expected: self.shape(), found: other.shape() });
+        }
+        let motion: Arc<[[f32; 2]]> =
+            self.motion.iter().zip(other.motion.iter()).map(|(a, b)| mix(*a, *b, share)).collect();
+        let travelled = vec![[0.0; 2]; motion.len()];
+        Ok(Self { motion, travelled, minutes: 0.0, ..*self })
     }
 
     /// (rows, columns) of the grid.
@@ -90,19 +108,15 @@ impl Trajectories {
     }
 
     fn step(&mut self, minutes: f32) {
-        let (columns, motion, rows) =
-            (self.lattice_columns, &*self.motion, self.motion.len() / self.lattice_columns.max(1));
+        let (rows, columns) = (self.motion.len() / self.lattice_columns.max(1), self.lattice_columns);
+        let lattice = Lattice { values: &self.motion, rows, columns };
         self.travelled.par_chunks_mut(columns.max(1)).enumerate().for_each(|(row, line)| {
-            for (column, travelled) in line.iter_mut().enumerate() {
-                let (x, y) = ((column * SPACING) as f32 - travelled[0], (row * SPACING) as f32 - travelled[1]);
-                let mut step = [0.0_f32; 2];
-                for _ in 0..ITERATIONS {
-                    let m = at_point(motion, rows, columns, y - 0.5 * step[1], x - 0.5 * step[0]);
-                    step = [m[0] * minutes, m[1] * minutes];
-                }
-                travelled[0] += step[0];
-                travelled[1] += step[1];
-            }
+            widest(
+                #[inline(always)]
+                || {
+                    lattice.step(row, line, minutes);
+                },
+            );
         });
     }
 
@@ -110,7 +124,9 @@ impl Trajectories {
     pub fn displacement(&self) -> (Array2<f32>, Array2<f32>) {
         let component = |k: usize| {
             Array2::from_shape_fn((self.rows, self.columns), |(r, c)| {
-                at_point(&self.travelled, self.lattice_rows(), self.lattice_columns, r as f32, c as f32)[k]
+                let (rows, columns) = (self.lattice_rows(), self.lattice_columns);
+                let lattice = Lattice { values: &self.travelled, rows, columns };
+                lattice.at(r as f32, c as f32)[k]
             })
         };
         (component(0), component(1))
@@ -122,12 +138,19 @@ impl Trajectories {
         out.clear();
         if row < self.rows {
             self.row(row, line);
-            for first in (0..self.columns).step_by(SEGMENT) {
-                let ([right, down], cells) = (eight(line, first), SEGMENT.min(self.columns - first));
-                let origins: [[f32; 2]; SEGMENT] =
-                    std::array::from_fn(|k| [row as f32 - down[k], (first + k) as f32 - right[k]]);
-                out.extend_from_slice(&origins[..cells]);
-            }
+            out.resize(self.columns, [0.0; 2]);
+            widest(
+                #[inline(always)]
+                || {
+                    for (segment, out) in out.chunks_mut(SEGMENT).enumerate() {
+                        let first = segment * SEGMENT;
+                        let [right, down] = eight(line, first);
+                        let origins: [[f32; 2]; SEGMENT] =
+                            std::array::from_fn(|k| [row as f32 - down[k], (first + k) as f32 - right[k]]);
+                        out.copy_from_slice(&origins[..out.len()]);
+                    }
+                },
+            );
         }
     }
 
@@ -154,23 +177,51 @@ fn mix(a: [f32; 2], b: [f32; 2], f: f32) -> [f32; 2] {
     [a[0] + f * (b[0] - a[0]), a[1] + f * (b[1] - a[1])]
 }
 
-/// A lattice's value at a fractional cell (row, column), its nearest edge value beyond the grid.
-#[inline]
-fn at_point(lattice: &[[f32; 2]], rows: usize, columns: usize, row: f32, column: f32) -> [f32; 2] {
-    let row = (row / SPACING as f32).clamp(0.0, (rows - 1) as f32);
-    let column = (column / SPACING as f32).clamp(0.0, (columns - 1) as f32);
-    let (r0, c0) = (row as usize, column as usize);
-    let (r1, c1) = ((r0 + 1).min(rows - 1), (c0 + 1).min(columns - 1));
-    let (fr, fc) = (row - r0 as f32, column - c0 as f32);
-    let upper = mix(lattice[r0 * columns + c0], lattice[r0 * columns + c1], fc);
-    let lower = mix(lattice[r1 * columns + c0], lattice[r1 * columns + c1], fc);
-    mix(upper, lower, fr)
+/// Motion or displacements (right, down) at every [`SPACING`]th cell, row-major.
+#[derive(Clone, Copy)]
+struct Lattice<'a> {
+    values: &'a [[f32; 2]],
+    rows: usize,
+    columns: usize,
+}
+
+impl Lattice<'_> {
+    /// Follows the trajectories of a row of points back by another `minutes`.
+    #[inline(always)]
+    fn step(self, row: usize, travelled: &mut [[f32; 2]], minutes: f32) {
+        for (point, travelled) in travelled.iter_mut().enumerate() {
+            let (x, y) = ((point * SPACING) as f32 - travelled[0], (row * SPACING) as f32 - travelled[1]);
+            let mut step = [0.0; 2];
+            for _ in 0..ITERATIONS {
+                step = self.at(y - 0.5 * step[1], x - 0.5 * step[0]).map(|m| m * minutes);
+            }
+            *travelled = [travelled[0] + step[0], travelled[1] + step[1]];
+        }
+    }
+
+    /// The value at a fractional cell (row, column), the nearest edge value beyond the grid.
+    #[inline(always)]
+    fn at(self, row: f32, column: f32) -> [f32; 2] {
+        let place = |at: f32, points: usize| {
+            let at = (at / SPACING as f32).max(0.0).min(points.saturating_sub(1) as f32);
+            // Of what is not negative the cast is the floor; the last point is the far end of the last but one.
+            let first = at.min(points.saturating_sub(2) as f32) as i32;
+            (first as usize, at - first as f32)
+        };
+        let ((row, down), (column, right)) = (place(row, self.rows), place(column, self.columns));
+        let at = row * self.columns + column;
+        let pair = |at: usize| self.values.get(at..at + 2).unwrap_or(&[[0.0; 2]; 2]);
+        // Two neighbours with both of their components at once.
+        let (upper, lower) = (pair(at).as_flattened(), pair(at + self.columns).as_flattened());
+        let mixed: [f32; 4] = std::array::from_fn(|k| upper[k] + down * (lower[k] - upper[k]));
+        [0, 1].map(|k| mixed[k] + right * (mixed[k + 2] - mixed[k]))
+    }
 }
 
 /// Displacements (right, down) of the cells from `first` on, a multiple of [`SEGMENT`], of a line made by
 /// [`Trajectories::row`].
-#[inline]
-pub(crate) fn eight(line: &[[f32; 2]], first: usize) -> [[f32; SEGMENT]; 2] {
+#[inline(always)]
+pub(crate) fn eight(line: &[[f32; 2]], first: usize) -> [Eight; 2] {
     let at = |i: usize| line[(first / SPACING + i).min(line.len() - 1)];
     let points: [[f32; 2]; SEGMENT / SPACING + 1] = std::array::from_fn(at);
     [0, 1].map(|i| {

@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 use raincell_model::{MotionField, RainField};
+use raincell_simd::widest;
 use rayon::prelude::*;
 
 use crate::gather::{Band, Pair};
@@ -148,18 +149,16 @@ impl MotionEstimator for PyramidFlow {
 /// The lattice interpolated to every grid cell.
 fn dense(nodes: &NodeField, height: usize, width: usize) -> (Array2<f32>, Array2<f32>) {
     let (mut u, mut v) = (Array2::zeros((height, width)), Array2::zeros((height, width)));
-    let spread = |out: &mut Array2<f32>, k: usize| {
-        if let Some(cells) = out.as_slice_mut() {
-            cells.par_chunks_mut(width).enumerate().for_each_init(Vec::new, |line, (row, out)| {
-                nodes.line((row as f32 + 0.5) / NODE_CELLS as f32 - 0.5, line);
-                for (column, value) in out.iter_mut().enumerate() {
-                    *value = along(line, (column as f32 + 0.5) / NODE_CELLS as f32 - 0.5)[k];
-                }
-            });
-        }
-    };
-    spread(&mut u, 0);
-    spread(&mut v, 1);
+    if let (Some(u), Some(v)) = (u.as_slice_mut(), v.as_slice_mut()) {
+        let rows = u.par_chunks_mut(width).zip(v.par_chunks_mut(width)).enumerate();
+        rows.for_each_init(Vec::new, |line, (row, (u, v))| {
+            nodes.line((row as f32 + 0.5) / NODE_CELLS as f32 - 0.5, line);
+            widest(
+                #[inline(always)]
+                || along(line, NODE_CELLS, u, v),
+            );
+        });
+    }
     (u, v)
 }
 

@@ -3,6 +3,8 @@
 //! Eight pixels of a row go together, so that the compiler turns them into a few vector instructions; what is dry in both
 //! fields of a pair is passed over.
 
+use raincell_simd::widest;
+
 use crate::flow::NODE_CELLS;
 use crate::lattice::{NodeField, Normal, along};
 use crate::pyramid::{Content, Image, Pyramid};
@@ -82,9 +84,14 @@ impl Band {
         self.spread(nodes, level, rows, width);
         for pair in pairs {
             let (earlier, later) = (&pair.earlier.levels[level], &pair.later.levels[level]);
-            self.warp(earlier, later, rows, pair.minutes);
             let per_pixel = pair.minutes / (2_usize << level) as f32;
-            self.vote(rows, height, width, per_pixel, (2_usize << level) as f32, outlier_db);
+            widest(
+                #[inline(always)]
+                || {
+                    self.warp(earlier, later, rows, pair.minutes);
+                    self.vote(rows, height, width, per_pixel, (2_usize << level) as f32, outlier_db);
+                },
+            );
         }
         for (column, sum) in (0..width).map(|c| (c, &self.votes[c / SEGMENT])) {
             let (n, k) = (&mut normals[column / side], column % SEGMENT);
@@ -112,9 +119,12 @@ impl Band {
         let motion = self.right.chunks_exact_mut(stride).zip(self.down.chunks_exact_mut(stride));
         for (row, (right, down)) in (rows.from..rows.to).zip(motion) {
             nodes.line((row as f32 + 0.5) * to_node - 0.5, &mut self.line);
-            for (column, (right, down)) in right.iter_mut().zip(down.iter_mut()).enumerate() {
-                let [u, v] = along(&self.line, (column as f32 + 0.5) * to_node - 0.5);
-                (*right, *down) = (u / cell, v / cell);
+            widest(
+                #[inline(always)]
+                || along(&self.line, NODE_CELLS / (2_usize << level), right, down),
+            );
+            for value in right.iter_mut().chain(down.iter_mut()) {
+                *value /= cell;
             }
             let segments = right.as_chunks::<SEGMENT>().0.iter().zip(down.as_chunks::<SEGMENT>().0);
             for (reach, (right, down)) in self.reach.iter_mut().zip(segments) {
@@ -127,6 +137,7 @@ impl Band {
     }
 
     /// Brings both fields to the middle of their time along the motion.
+    #[inline(always)]
     fn warp(&mut self, earlier: &Image, later: &Image, rows: Rows, minutes: f32) {
         let (width, half) = (earlier.columns, 0.5 * minutes);
         let (stride, wide) = (self.votes.len() * SEGMENT, self.votes.len() * SEGMENT + 2 * MARGIN);
@@ -174,6 +185,7 @@ impl Band {
     }
 
     /// Adds up the normal equations of a pair that was warped.
+    #[inline(always)]
     fn vote(&mut self, rows: Rows, height: usize, width: usize, per_pixel: f32, cell: f32, outlier_db: f32) {
         let segments = self.votes.len();
         let (stride, wide) = (segments * SEGMENT, segments * SEGMENT + 2 * MARGIN);
@@ -221,7 +233,7 @@ struct Scale {
 }
 
 impl Votes {
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, near: &Neighbours<'_>, right: &Eight, down: &Eight, scale: Scale) {
         for k in 0..SEGMENT {
             let (gx, gy) = (scale.half * (near.right[k] - near.left[k]), scale.half * (near.below[k] - near.above[k]));
@@ -244,13 +256,13 @@ impl Votes {
 }
 
 /// The first eight of at least as many.
-#[inline]
+#[inline(always)]
 fn eight(values: &[f32]) -> &Eight {
     values.first_chunk().unwrap_or(&[f32::NAN; SEGMENT])
 }
 
 /// Eight pixels of a row from where `by` times the motion points; NaN off the image and beside NaN.
-#[inline]
+#[inline(always)]
 fn fetched(image: &Image, row: usize, column: usize, right: &Eight, down: &Eight, by: f32) -> Eight {
     let (left, x) = split(&right.map(|r| by * r));
     let (top, y) = split(&down.map(|d| by * d));
@@ -263,7 +275,7 @@ fn fetched(image: &Image, row: usize, column: usize, right: &Eight, down: &Eight
         differ |= (left[k] ^ left[0]) | (top[k] ^ top[0]);
     }
     if outside < 0 {
-        return std::array::from_fn(|k| image.sample(rows[k] as f32 + y[k], columns[k] as f32 + x[k]));
+        return one_by_one(image, [&rows, &columns], [&y, &x]);
     }
     let at: [usize; SEGMENT] = std::array::from_fn(|k| rows[k] as usize * image.columns + columns[k] as usize);
     if differ == 0 {
@@ -278,8 +290,14 @@ fn fetched(image: &Image, row: usize, column: usize, right: &Eight, down: &Eight
     between(|k| [image.data[at[k]], image.data[at[k] + 1], lower[at[k]], lower[at[k] + 1]], &x, &y)
 }
 
+/// Eight pixels of which some may lie off the image.
+#[inline(never)]
+fn one_by_one(image: &Image, [rows, columns]: [&[i32; SEGMENT]; 2], [y, x]: [&Eight; 2]) -> Eight {
+    std::array::from_fn(|k| image.sample(rows[k] as f32 + y[k], columns[k] as f32 + x[k]))
+}
+
 /// Whole pixels and what is beyond them, 0 to 1.
-#[inline]
+#[inline(always)]
 fn split(at: &Eight) -> ([i32; SEGMENT], Eight) {
     // The lowest bits of the sum are the whole number.
     let sums = at.map(|a| a - 0.5 + ROUNDING);
@@ -288,7 +306,7 @@ fn split(at: &Eight) -> ([i32; SEGMENT], Eight) {
 }
 
 /// Between four corners: upper left, upper right, lower left, lower right.
-#[inline]
+#[inline(always)]
 fn between(corners: impl Fn(usize) -> [f32; 4], across: &Eight, along: &Eight) -> Eight {
     std::array::from_fn(|k| {
         let [a, b, c, d] = corners(k);

@@ -64,12 +64,23 @@ impl NodeField {
     }
 }
 
-/// Motion on a [`NodeField::line`] at fractional node column `at`.
-#[inline]
-pub(crate) fn along(line: &[[f32; 2]], at: f32) -> [f32; 2] {
-    let (c0, c1, f) = between(at, line.len());
-    let (a, b) = (line[c0], line[c1]);
-    [a[0] + f * (b[0] - a[0]), a[1] + f * (b[1] - a[1])]
+/// Motion to the right and down on a [`NodeField::line`], for each pixel of which `side` belong to a node.
+#[inline(always)]
+pub(crate) fn along(line: &[[f32; 2]], side: usize, right: &mut [f32], down: &mut [f32]) {
+    let last = line.len().saturating_sub(2);
+    let mut from = 0;
+    for (i, a) in line.iter().enumerate().take(last + 1) {
+        // Between two nodes, from middle to middle, all goes in a straight line; at the ends it goes on so.
+        let to = if i == last { right.len() } else { (side * (i + 1) + side / 2).min(right.len()) };
+        let b = line.get(i + 1).unwrap_or(a);
+        for (k, out) in [&mut right[from..to], &mut down[from..to]].into_iter().enumerate() {
+            for (pixel, value) in (from as i32..).zip(out) {
+                let at = ((pixel as f32 + 0.5) / side as f32 - 0.5).clamp(-0.5, line.len() as f32 - 0.5);
+                *value = a[k] + (at - i as f32) * (b[k] - a[k]);
+            }
+        }
+        from = to;
+    }
 }
 
 /// The nodes before and after a fractional position, and how far it is towards the second. The outermost half square,
