@@ -1,7 +1,8 @@
-//! Seconds of each stage of the engine: `bench_engine [FLAT_FOLDER [MEMBERS STEPS]]`, without a folder on made-up rain of
-//! 710 × 640; with MEMBERS only an ensemble of so many, once, and the most memory that it took.
+//! What a whole nowcast takes on a grid of any size: `scaling ROWS COLUMNS STEPS [MEMBERS [FLAT_FOLDER]]`, without members
+//! the default method. The rain of the folder (see `flat`), else made-up rain, is repeated over the grid.
 //!
-//! Prints the least and the median over the runs, in milliseconds, by the clock and of processor time.
+//! Prints seconds by the clock and of processor time, of which the first part for motion, and the most memory that it
+//! took. The number of threads is that of `RAYON_NUM_THREADS`.
 
 mod flat;
 
@@ -12,79 +13,56 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
 use ndarray::Array2;
-use raincell_extrapolation::{Inflow, Interpolation, Trajectories};
 use raincell_model::{Grid, RainField};
-use raincell_motion::{MotionEstimator, PyramidFlow};
-use raincell_nowcasts::{DEFAULT_METHOD, EnsembleSettings, LeadTimes, ensemble, method};
+use raincell_nowcasts::{DEFAULT_METHOD, EnsembleSettings, Inflow, LeadTimes, ensemble, method};
 
-const RUNS: usize = 15;
+/// Fields of the past.
+const PAST: usize = 7;
 
 fn main() -> Result<()> {
-    let fields = match std::env::args().nth(1) {
-        Some(folder) => flat::load(Path::new(&folder))?,
-        None => (0..7).map(made_up).collect(),
+    let numbers: Vec<usize> = std::env::args().skip(1).take(4).map_while(|a| a.parse().ok()).collect();
+    let [rows, columns, steps, ..] = numbers[..] else {
+        anyhow::bail!("usage: scaling ROWS COLUMNS STEPS [MEMBERS [FLAT_FOLDER]]");
     };
-    let past = &fields[..fields.len().min(20)];
-    let last = past.last().context("no fields")?;
-    let step_min = flat::step_min(past);
-    if let (Some(members), Some(steps)) = (std::env::args().nth(2), std::env::args().nth(3)) {
-        return time_ensemble(past, LeadTimes { step_min, count: steps.parse()? }, members.parse()?);
-    }
-    let motion = PyramidFlow::default().estimate(past)?;
-
-    time("motion", || PyramidFlow::default().estimate(past).map(drop))?;
-    time("12 steps of trajectories", || {
-        let mut trajectories = Trajectories::new(&motion)?;
-        (0..12).for_each(|_| trajectories.advance(step_min as f32));
-        Ok::<(), raincell_extrapolation::ExtrapolationError>(())
-    })?;
-    let mut trajectories = Trajectories::new(&motion)?;
-    trajectories.advance(30.0);
-    for interpolation in [Interpolation::Nearest, Interpolation::Bilinear, Interpolation::Smooth] {
-        time(&format!("carry one field, {interpolation:?}"), || {
-            trajectories.carry(&last.rate_mm_h, interpolation, Inflow::LastObservation).map(drop)
-        })?;
-    }
-    let nowcasting = method(DEFAULT_METHOD).context("no default method")?;
-    time(&format!("{DEFAULT_METHOD}, 12 steps, whole run"), || {
-        nowcasting.run(past, &LeadTimes { step_min, count: 12 }, Inflow::LastObservation).map(drop)
-    })
-}
-
-fn time_ensemble(past: &[RainField], leads: LeadTimes, members: usize) -> Result<()> {
+    let members = numbers.get(3).copied().unwrap_or(0);
+    let seen = match std::env::args().nth(5) {
+        Some(folder) => flat::load(Path::new(&folder))?,
+        None => (0..PAST).map(made_up).collect(),
+    };
+    let past: Vec<RainField> = seen.iter().rev().take(PAST).rev().map(|f| repeated(f, rows, columns)).collect();
+    drop(seen);
+    let leads = LeadTimes { step_min: 5.0, count: steps };
     let (started, cpu) = (Instant::now(), processor_s()?);
-    let (nowcast, motion_s) = ensemble(past, &leads, Inflow::LastObservation, EnsembleSettings { members, seed: 42 })?;
-    for step in nowcast {
-        step?;
-    }
+    let motion_s = if members > 0 {
+        let settings = EnsembleSettings { members, seed: 42 };
+        let (nowcast, motion_s) = ensemble(&past, &leads, Inflow::LastObservation, settings)?;
+        for step in nowcast {
+            step?;
+        }
+        motion_s
+    } else {
+        method(DEFAULT_METHOD)
+            .context("no default method")?
+            .run(&past, &leads, Inflow::LastObservation)?
+            .timings
+            .motion_s
+    };
     let (clock_s, cpu_s) = (started.elapsed().as_secs_f64(), processor_s()? - cpu);
     let status = std::fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).context("no peak of memory")?;
     println!(
-        "{members} members, {} steps: {clock_s:.2} s (motion {motion_s:.2}), processors {cpu_s:.2} s, {peak}",
-        leads.count
+        "{rows} × {columns}, {steps} steps, {members} members: clock {clock_s:.3} s (motion {motion_s:.3}), processors \
+         {cpu_s:.3} s, {peak}"
     );
     Ok(())
 }
 
-fn time<E: std::error::Error + Send + Sync + 'static>(stage: &str, run: impl Fn() -> Result<(), E>) -> Result<()> {
-    let (mut ms, mut cpu_ms) = (Vec::with_capacity(RUNS), Vec::with_capacity(RUNS));
-    for _ in 0..RUNS {
-        let (started, cpu) = (Instant::now(), processor_s()?);
-        run()?;
-        ms.push(started.elapsed().as_secs_f64() * 1e3);
-        cpu_ms.push((processor_s()? - cpu) * 1e3);
-    }
-    ms.sort_by(f64::total_cmp);
-    cpu_ms.sort_by(f64::total_cmp);
-    println!(
-        "{stage:40} min {:7.2} ms   median {:7.2} ms   processors min {:7.2} ms   median {:7.2} ms",
-        ms[0],
-        ms[RUNS / 2],
-        cpu_ms[0],
-        cpu_ms[RUNS / 2]
-    );
-    Ok(())
+/// The field side by side with itself until a grid of the given size is full.
+fn repeated(field: &RainField, rows: usize, columns: usize) -> RainField {
+    let (height, width) = field.rate_mm_h.dim();
+    let grid = Arc::new(Grid { width: columns, height: rows, ..Grid::clone(&field.grid) });
+    let rate_mm_h = Array2::from_shape_fn((rows, columns), |(r, c)| field.rate_mm_h[(r % height, c % width)]);
+    RainField { grid, valid_time: field.valid_time, rate_mm_h }
 }
 
 /// Seconds that all threads of this process have been on a processor: on a busy machine a better measure than the clock.

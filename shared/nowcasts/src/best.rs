@@ -1,16 +1,18 @@
 //! The default method: where rain will reach which rate, by odds fitted on the traits of places.
 
+use std::sync::Mutex;
 use std::time::Instant;
 
 use jiff::SignedDuration;
-use ndarray::Array2;
+use ndarray::{Array2, Zip};
 use raincell_extrapolation::{Inflow, Interpolation, Trajectories};
 use raincell_model::{MotionField, RainField};
+use raincell_simd::widest;
 use rayon::prelude::*;
 
 use crate::drift::Drift;
-use crate::exceedance::{RATES, RATES_MM_H, Surroundings, Table, Weights, own, weights_at};
-use crate::levels::{Lanes, Levels};
+use crate::exceedance::{Around, RATES, RATES_MM_H, Surroundings, Table, Weights, own, weights_at};
+use crate::levels::{Lanes, Place};
 use crate::method::newest;
 use crate::placing::{MEDIAN, log_median, placed};
 use crate::traits::{Rate, SCALES, STANDING, State, TRAITS, decibels, on_level};
@@ -28,6 +30,8 @@ const TEXTURE: [f32; RATES] = [0.0, 1.6, 3.2];
 /// in which this comes up but for 1/e: what is rare and small would drown in its wide surroundings.
 const KEPT: f32 = 20.0;
 const KEPT_MIN: f32 = 60.0;
+/// So little rain, mm/h, has neither strength nor presence at any of the rates.
+const NOTHING_MM_H: f32 = 0.09;
 
 /// The odds that rain reaches 0.1, 1 and 5 mm/h at a cell are a weighted sum (logistic regression) of traits of the air
 /// that arrives there: how much rain of that rate it holds at scales of 2 to 32 km, held 5 and 15 minutes before, holds
@@ -61,6 +65,18 @@ impl Best {
     }
 }
 
+impl Best {
+    /// The tables with [`TEXTURE`] moved from the surroundings to the cell itself.
+    fn textured(&self) -> [Table; RATES] {
+        let mut tables = self.tables;
+        for (table, texture) in tables.iter_mut().zip(TEXTURE) {
+            table[4 * SCALES + STANDING][0] += texture;
+            table[4][0] -= texture;
+        }
+        tables
+    }
+}
+
 impl NowcastMethod for Best {
     fn name(&self) -> &'static str {
         "best"
@@ -79,26 +95,34 @@ impl NowcastMethod for Best {
 
         let recent = Recent::of(past, last, &drift.fresh)?;
         let cell_km = last.grid.cell_km() as f32;
-        let levels = recent.as_ref().map(|recent| {
+        let tables = self.textured();
+        let surroundings = recent.as_ref().map(|recent| {
             let state = recent.state(cell_km);
             let known = state.known();
-            let levels = RATES_MM_H.map(|r| state.levels(Rate::of(r), &known));
-            (state.halvings(), levels)
+            let levels: Vec<_> = RATES_MM_H.into_par_iter().map(|r| state.levels(Rate::of(r), &known)).collect();
+            (state.halvings(), Surroundings::new(&levels, &tables))
         });
         let trend = Trend::of(past, last);
         let along = drift.along(leads.step_min as f32, leads.count)?;
+        // Memory is handed on from lead to lead: fresh pages cost as much as the sums that fill them.
+        let spare: Mutex<Vec<Buffers>> = Mutex::default();
         let fields = along
             .par_iter()
             .zip(valid_times)
             .map(|(trajectories, valid_time)| {
                 let known = trajectories.carry(&last.rate_mm_h, Interpolation::Bilinear, Inflow::Unknown)?;
-                let mut rate_mm_h = known.clone();
-                rate_mm_h.zip_mut_with(&last.rate_mm_h, |e, l| *e = if e.is_nan() { *l } else { *e });
-                if let Some((halvings, levels)) = &levels {
-                    let weights = self.tables.each_ref().map(|t| weights_at(t, trajectories.minutes()));
-                    let odds = odds(&rate_mm_h, &known, levels, *halvings, weights, trajectories);
+                let mut rate_mm_h =
+                    Zip::from(&known).and(&last.rate_mm_h).map_collect(|k, l| if k.is_nan() { *l } else { *k });
+                if let Some((halvings, surroundings)) = &surroundings {
                     let minutes = trajectories.minutes();
-                    rate_mm_h = placed(&odds, &rate_mm_h, minutes, trend.growth(minutes));
+                    let mut buffers = spare.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default();
+                    surroundings.at(minutes, &mut buffers.around);
+                    let weights = tables.each_ref().map(|t| weights_at(t, minutes));
+                    buffers.fill_odds(&rate_mm_h, &known, *halvings, &weights, trajectories);
+                    rate_mm_h = placed(&buffers.odds, &rate_mm_h, minutes, trend.growth(minutes));
+                    if let Ok(mut spare) = spare.lock() {
+                        spare.push(buffers);
+                    }
                 }
                 if inflow == Inflow::Unknown {
                     rate_mm_h.zip_mut_with(&known, |r, k| *r = if k.is_nan() { f32::NAN } else { *r });
@@ -111,47 +135,82 @@ impl NowcastMethod for Best {
     }
 }
 
-/// Log-odds of every cell, a lane per rate, and the median that they speak for.
-fn odds(
-    filled: &Array2<f32>,
-    known: &Array2<f32>,
-    levels: &[Levels],
-    halvings: usize,
-    mut weights: [Weights; RATES],
-    trajectories: &Trajectories,
-) -> Vec<Lanes> {
-    let heavy = RATES - 1;
-    let kept = KEPT * (1.0 - (-trajectories.minutes() / KEPT_MIN).exp());
-    for (weights, texture) in weights.iter_mut().zip(TEXTURE) {
-        weights[4 * SCALES + STANDING] += texture;
-        weights[4] -= texture;
-    }
-    let around = Surroundings::new(levels, &weights);
-    let rates = RATES_MM_H.map(Rate::of);
-    let (rows, columns) = filled.dim();
-    let mut odds = vec![[0.0; 4]; rows * columns];
-    let (Some(filled), Some(known)) = (filled.as_slice(), known.as_slice()) else { return odds };
-    odds.par_chunks_mut(columns.max(1)).enumerate().for_each_init(
-        || (Vec::new(), Vec::new(), Vec::new()),
-        |(line, origins, standing), (row, out)| {
+/// What one lead needs room for.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    pub around: Around,
+    /// Log-odds of every cell, a lane per rate, and the median that they speak for; NaN where nothing is known.
+    pub odds: Vec<Lanes>,
+    line: Vec<[f32; 2]>,
+    origins: Vec<[f32; 2]>,
+    places: Vec<Place>,
+    standing: Vec<Lanes>,
+    rate_db: Vec<f32>,
+}
+
+impl Buffers {
+    /// Makes the odds of every cell.
+    pub fn fill_odds(
+        &mut self,
+        filled: &Array2<f32>,
+        known: &Array2<f32>,
+        halvings: usize,
+        weights: &[Weights; RATES],
+        trajectories: &Trajectories,
+    ) {
+        let heavy = RATES - 1;
+        let kept = KEPT * (1.0 - (-trajectories.minutes() / KEPT_MIN).exp());
+        let rates = RATES_MM_H.map(Rate::of);
+        let (rows, columns) = filled.dim();
+        self.odds.resize(rows * columns, [0.0; 4]);
+        let (Some(filled), Some(known)) = (filled.as_slice(), known.as_slice()) else { return };
+        let Self { around, odds, line, origins, places, standing, rate_db } = self;
+        // What a dry cell gets, known or not.
+        let dry: [Lanes; 2] = [false, true].map(|unknown| {
+            std::array::from_fn(
+                |k| if k < RATES { own(&weights[k], rates[k], f32::NEG_INFINITY, unknown) } else { 0.0 },
+            )
+        });
+        for (row, out) in odds.chunks_exact_mut(columns.max(1)).enumerate() {
+            let (filled, known) = (&filled[row * columns..][..columns], &known[row * columns..][..columns]);
             trajectories.origins(row, line, origins);
             around.standing.stretched_row(row, halvings + SCALES - STANDING, columns, standing);
-            let here = row * columns;
-            for (column, z) in out.iter_mut().enumerate() {
-                let [r, c] = origins[column];
-                *z = around.arriving.sample(on_level(r, halvings), on_level(c, halvings));
-                let standing = standing[column];
-                let db = decibels(filled[here + column]);
-                let unknown = known[here + column].is_nan();
-                for k in 0..RATES {
-                    z[k] += standing[k] + own(&weights[k], rates[k], db, unknown);
-                }
-                z[MEDIAN] = log_median(z);
-                z[heavy] += kept * rates[heavy].strength(db);
-            }
-        },
-    );
-    odds
+            rate_db.resize(columns, 0.0);
+            places.resize(columns, Place::default());
+            widest(
+                #[inline(always)]
+                || {
+                    for (db, rate) in rate_db.iter_mut().zip(filled) {
+                        *db = decibels(*rate);
+                    }
+                    let level = origins.iter().map(|[r, c]| [on_level(*r, halvings), on_level(*c, halvings)]);
+                    around.arriving.places(level, places);
+                    let cells = filled.iter().zip(known).zip(&*rate_db).zip(&*standing).zip(&*places);
+                    for (z, ((((rate, known), db), standing), place)) in out.iter_mut().zip(cells) {
+                        if rate.is_nan() {
+                            *z = [f32::NAN; 4];
+                            continue;
+                        }
+                        let unknown = known.is_nan();
+                        *z = around.arriving.at(*place);
+                        if *rate > NOTHING_MM_H {
+                            for k in 0..RATES {
+                                z[k] += standing[k] + own(&weights[k], rates[k], *db, unknown);
+                            }
+                            z[MEDIAN] = log_median(z);
+                            z[heavy] += kept * rates[heavy].strength(*db);
+                        } else {
+                            let own = dry[usize::from(unknown)];
+                            for k in 0..4 {
+                                z[k] += standing[k] + own[k];
+                            }
+                            z[MEDIAN] = log_median(z);
+                        }
+                    }
+                },
+            );
+        }
+    }
 }
 
 /// The newest field and two earlier ones carried to its time, in rain decibels.
@@ -188,6 +247,17 @@ impl Recent {
 /// Rain decibels of a field of mm/h.
 pub(crate) fn in_decibels(rate_mm_h: &Array2<f32>) -> Array2<f32> {
     let mut rate_db = rate_mm_h.as_standard_layout().into_owned();
-    rate_db.par_mapv_inplace(decibels);
+    if let Some(cells) = rate_db.as_slice_mut() {
+        cells.par_chunks_mut(1 << 14).for_each(|cells| {
+            widest(
+                #[inline(always)]
+                || {
+                    for cell in cells {
+                        *cell = decibels(*cell);
+                    }
+                },
+            );
+        });
+    }
     rate_db
 }

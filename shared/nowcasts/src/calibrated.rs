@@ -7,12 +7,12 @@ use ndarray::{Array2, Array3};
 use raincell_extrapolation::{Inflow, Interpolation, Trajectories};
 use raincell_model::RainField;
 use raincell_motion::{MotionEstimator, PyramidFlow};
+use raincell_simd::{exp, log2, widest};
 use rayon::prelude::*;
 
 use crate::calibrated_weights::{FEATURES, RATES, RATES_MM_H, WEIGHTS};
 use crate::ensemble::Scene;
 use crate::method::newest;
-use crate::predictive::exp;
 use crate::scales::blurred;
 use crate::states::along;
 use crate::{EnsembleNowcast, EnsembleSettings, LeadTimes, NowcastError, Predictive};
@@ -194,13 +194,18 @@ impl Predictive for Calibrated {
             |(line, origins), (row, out)| {
                 trajectories.origins(row, line, origins);
                 let cells = out.as_chunks_mut::<RATES>().0.iter_mut();
-                for (column, (out, origin)) in cells.zip(origins.iter()).enumerate() {
-                    *out = match self.place([row as f32, column as f32], *origin, &weights) {
-                        None => [f32::NAN; RATES],
-                        Some(_) if dry => [0.0; RATES],
-                        Some((place, odds)) => probabilities(&now_db, &weights, place, &odds),
-                    };
-                }
+                widest(
+                    #[inline(always)]
+                    || {
+                        for (column, (out, origin)) in cells.zip(origins.iter()).enumerate() {
+                            *out = match self.place([row as f32, column as f32], *origin, &weights) {
+                                None => [f32::NAN; RATES],
+                                Some(_) if dry => [0.0; RATES],
+                                Some((place, odds)) => probabilities(&now_db, &weights, place, &odds),
+                            };
+                        }
+                    },
+                );
             },
         );
         Ok(exceedance)
@@ -219,7 +224,7 @@ struct Lead<'a> {
 impl Calibrated {
     /// The place whose features speak for a cell, and the log-odds by its surroundings: its air's origin; where a guess
     /// will do and hardly anything around the origin was observed, the cell itself. `None` where nothing is known.
-    #[inline]
+    #[inline(always)]
     fn place(&self, cell: [f32; 2], origin: [f32; 2], lead: &Lead<'_>) -> Option<([f32; 2], Lanes)> {
         if self.inflow == Inflow::LastObservation {
             let around = |[y, x]: [f32; 2]| lead.summed.sample((y - 0.5) / 2.0, (x - 0.5) / 2.0);
@@ -240,7 +245,7 @@ impl Calibrated {
 }
 
 /// The probabilities at a place with given log-odds by its surroundings, falling from rate to rate.
-#[inline]
+#[inline(always)]
 fn probabilities(now_db: &Grid<'_, f32>, lead: &Lead<'_>, [y, x]: [f32; 2], odds: &Lanes) -> [f32; RATES] {
     let corners = now_db.corners(y, x);
     let mut strengths = [0.0; RATES + 1];
@@ -277,7 +282,7 @@ struct Grid<'a, T> {
 
 impl<T> Grid<'_, T> {
     /// The four cells around a point, clamped to the edges, and their weights.
-    #[inline]
+    #[inline(always)]
     fn corners(&self, y: f32, x: f32) -> [(&T, f32); 4] {
         let (y, x) = (y.clamp(0.0, (self.rows - 1) as f32), x.clamp(0.0, (self.columns - 1) as f32));
         let (r0, c0) = (y as u32 as usize, x as u32 as usize);
@@ -295,7 +300,7 @@ impl<T> Grid<'_, T> {
 
 impl Grid<'_, Lanes> {
     /// The value at a point, clamped to the edges.
-    #[inline]
+    #[inline(always)]
     fn sample(&self, y: f32, x: f32) -> Lanes {
         let [(a, wa), (b, wb), (c, wc), (d, wd)] = self.corners(y, x);
         std::array::from_fn(|k| a[k] * wa + b[k] * wb + c[k] * wc + d[k] * wd)
@@ -303,7 +308,7 @@ impl Grid<'_, Lanes> {
 }
 
 /// How strong rain is relative to a rate: 0 well below, 1 well above.
-#[inline]
+#[inline(always)]
 fn strength(rain_db: f32, rate_db: f32, half_width_db: f32) -> f32 {
     ((rain_db - rate_db + half_width_db) / (2.0 * half_width_db)).clamp(0.0, 1.0)
 }
@@ -311,7 +316,7 @@ fn strength(rain_db: f32, rate_db: f32, half_width_db: f32) -> f32 {
 /// Rain decibels with [`DRY_DB`] for what is dry or unknown.
 fn decibels(rate_mm_h: &Array2<f32>) -> Array2<f32> {
     let mut out = rate_mm_h.as_standard_layout().into_owned();
-    out.par_mapv_inplace(|r| if r > 0.02 { 10.0 * r.log10() } else { DRY_DB });
+    out.par_mapv_inplace(|r| if r > 0.02 { (10.0 * std::f32::consts::LOG10_2) * log2(r) } else { DRY_DB });
     out
 }
 

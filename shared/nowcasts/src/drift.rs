@@ -3,6 +3,7 @@
 use raincell_extrapolation::Trajectories;
 use raincell_model::{MotionField, RainField};
 use raincell_motion::{FlowSettings, MotionEstimator, PyramidFlow};
+use rayon::prelude::*;
 
 use crate::NowcastError;
 
@@ -31,24 +32,30 @@ impl Drift {
         Ok(Self { fresh: fresh?, lasting: lasting? })
     }
 
-    /// The mean motion of the next `lead_min` minutes.
-    pub fn over(&self, lead_min: f32) -> MotionField {
+    /// The fresh motion's share in the mean motion of the next `lead_min` minutes.
+    fn share(lead_min: f32) -> f32 {
         let fades = lead_min.max(1e-3) / GIVES_WAY_MIN;
-        let share = (1.0 - (-fades).exp()) / fades;
-        let mut mean = self.lasting.clone();
-        mean.u.zip_mut_with(&self.fresh.u, |l, f| *l += share * (f - *l));
-        mean.v.zip_mut_with(&self.fresh.v, |l, f| *l += share * (f - *l));
-        mean
+        (1.0 - (-fades).exp()) / fades
     }
 
     /// The trajectories to each of `count` leads.
     pub fn along(&self, step_min: f32, count: usize) -> Result<Vec<Trajectories>, NowcastError> {
-        (1..=count).map(|k| self.to(k as f32 * step_min)).collect()
+        let (fresh, lasting) = (Trajectories::new(&self.fresh)?, Trajectories::new(&self.lasting)?);
+        (1..=count)
+            .into_par_iter()
+            .map(|k| {
+                let lead_min = k as f32 * step_min;
+                let mut trajectories = lasting.blended(&fresh, Self::share(lead_min))?;
+                trajectories.advance(lead_min);
+                Ok(trajectories)
+            })
+            .collect()
     }
 
     /// The trajectories of `lead_min` minutes.
     pub fn to(&self, lead_min: f32) -> Result<Trajectories, NowcastError> {
-        let mut trajectories = Trajectories::new(&self.over(lead_min))?;
+        let lasting = Trajectories::new(&self.lasting)?;
+        let mut trajectories = lasting.blended(&Trajectories::new(&self.fresh)?, Self::share(lead_min))?;
         trajectories.advance(lead_min);
         Ok(trajectories)
     }
@@ -71,8 +78,8 @@ mod tests {
     #[test]
     fn the_fresh_motion_counts_first_and_the_lasting_one_in_the_end() {
         let drift = Drift { fresh: uniform(1.0), lasting: uniform(0.5) };
-        let speed = |lead_min: f32| drift.over(lead_min).u[(50, 50)];
-        assert!((speed(0.0) - 1.0).abs() < 1e-3 && speed(15.0) > speed(60.0) && speed(6000.0) < 0.51);
+        let speed = |lead_min: f32| drift.to(lead_min).unwrap().displacement().0[(50, 50)] / lead_min;
+        assert!((speed(0.01) - 1.0).abs() < 1e-3 && speed(15.0) > speed(60.0) && speed(6000.0) < 0.51);
         let (right, down) = drift.to(30.0).unwrap().displacement();
         assert!((right[(50, 50)] - 30.0 * speed(30.0)).abs() < 1e-2 && down[(50, 50)].abs() < 1e-6);
         assert_eq!(drift.along(5.0, 3).unwrap()[2].displacement(), drift.to(15.0).unwrap().displacement());

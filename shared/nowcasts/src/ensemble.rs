@@ -9,6 +9,7 @@ use raincell_cascade::ar::correlation;
 use raincell_extrapolation::Trajectories;
 use raincell_model::{Grid, MotionField};
 use raincell_noise::{MemberNoise, MotionError, MotionSpread, Texture};
+use raincell_simd::widest;
 use rayon::prelude::*;
 
 use crate::predictive::Quantiles;
@@ -159,9 +160,14 @@ impl EnsembleNowcast {
             rows.for_each_init(Buffers::default, |buffers, (row, out)| {
                 trajectories.origins(row, &mut buffers.line, &mut buffers.origins);
                 let line = exceedance[row * columns * rates..].chunks_exact(rates.max(1));
-                for (column, p) in line.take(columns).enumerate() {
-                    draw.cell(p, buffers, column, |channel, rate| out[channel * columns + column] = rate);
-                }
+                widest(
+                    #[inline(always)]
+                    || {
+                        for (column, p) in line.take(columns).enumerate() {
+                            draw.cell(p, buffers, column, |channel, rate| out[channel * columns + column] = rate);
+                        }
+                    },
+                );
             });
         }
         Ok(EnsembleStep { valid_time: self.scene.valid_times[lead], channels })
@@ -202,7 +208,7 @@ impl Noise {
     }
 
     /// All members at a fractional cell (row, column) of the full grid; the noise repeats beyond its edges.
-    #[inline]
+    #[inline(always)]
     fn at(&self, [row, column]: [f32; 2], out: &mut Vec<f32>) {
         out.clear();
         if self.cells.is_empty() {
@@ -211,7 +217,9 @@ impl Noise {
         let coarse = |at: f32| (at + 0.5) / COARSENING as f32 - 0.5;
         let place = |at: f32, size: usize| {
             let whole = at.floor();
-            let first = (whole as i64).rem_euclid(size as i64) as usize;
+            let first = whole as i32;
+            // Most are within, and a division costs.
+            let first = if (0..size as i32).contains(&first) { first } else { first.rem_euclid(size as i32) } as usize;
             (first, if first + 1 == size { 0 } else { first + 1 }, at - whole)
         };
         let (r0, r1, fr) = place(coarse(row), self.rows);
@@ -237,7 +245,7 @@ struct Buffers {
     origins: Vec<[f32; 2]>,
     rates: Vec<f32>,
     noise: Vec<f32>,
-    ranked: Vec<u64>,
+    ranks: Ranks,
 }
 
 /// Draws products and members of single cells.
@@ -251,6 +259,7 @@ struct Draw<'a> {
 
 impl Draw<'_> {
     /// All channels of a cell with probabilities `p`, whose origin is in the buffers; channels that are not put stay 0.
+    #[inline(always)]
     fn cell(&self, p: &[f32], buffers: &mut Buffers, column: usize, mut put: impl FnMut(usize, f32)) {
         if p.iter().any(|p| p.is_nan()) {
             (0..PRODUCTS + self.members.len()).for_each(|channel| put(channel, f32::NAN));
@@ -274,15 +283,16 @@ impl Draw<'_> {
         }
         let Some(origin) = buffers.origins.get(column).filter(|_| !buffers.rates.is_empty()) else { return };
         self.noise.at(*origin, &mut buffers.noise);
-        buffers.ranked.clear();
-        buffers.ranked.extend((0..).zip(&buffers.noise).map(|(member, noise)| highest_first(*noise) | member));
-        buffers.ranked.sort_unstable();
-        for (rank, rate) in buffers.ranked.iter().zip(&buffers.rates) {
-            put(PRODUCTS + (rank & MEMBER) as usize, *rate);
+        for (member, rank) in buffers.ranks.of(&buffers.noise).iter().enumerate() {
+            // What is ranked after the last rate is dry.
+            if let Some(rate) = buffers.rates.get(*rank as usize) {
+                put(PRODUCTS + member, *rate);
+            }
         }
     }
 
     /// The probability of reaching a rate, linear in the logarithm of the rate between those that are given.
+    #[inline(always)]
     fn reaching(&self, p: &[f32], rate_mm_h: f32) -> f32 {
         let above = self.rates_mm_h.partition_point(|r| *r < rate_mm_h * (1.0 - 1e-6));
         match (above.checked_sub(1), self.rates_mm_h.get(above)) {
@@ -297,16 +307,51 @@ impl Draw<'_> {
     }
 }
 
-/// The bits of a ranking key that hold the member; the others hold its noise.
-const MEMBER: u64 = 0xffff_ffff;
+/// Numbers compared at once.
+const LANES: usize = 8;
 
-/// A key that is the smaller the higher the value, in its upper half.
-#[inline]
-fn highest_first(value: f32) -> u64 {
-    let bits = value.to_bits();
-    // Positive numbers ascend with their bits, negative ones descend.
-    let descending = if bits >> 31 == 0 { !bits & 0x7fff_ffff } else { bits };
-    u64::from(descending) << 32
+/// The ranks of some values.
+#[derive(Default)]
+struct Ranks {
+    keys: Vec<i32>,
+    ranks: Vec<i32>,
+}
+
+impl Ranks {
+    /// The rank of each value, 0 the highest; of equal ones the first is the higher.
+    ///
+    /// For each the others above are counted: with as many members as ensembles have this is far quicker than sorting,
+    /// because no comparison waits for another. Values that differ by less than some millionths count as equal.
+    #[inline(always)]
+    fn of(&mut self, values: &[f32]) -> &[i32] {
+        let members = values.len();
+        let padded = members.next_multiple_of(LANES);
+        // The lowest bits hold the member, so that no key is there twice.
+        let member = members.next_power_of_two() as i32 - 1;
+        self.keys.clear();
+        self.keys.extend((0..).zip(values).map(|(i, value): (i32, &f32)| (ascending(*value) & !member) | (member - i)));
+        self.keys.resize(padded, i32::MIN);
+        self.ranks.resize(padded, 0);
+        let (all, _) = self.keys.split_at(members);
+        for (ranks, keys) in self.ranks.as_chunks_mut::<LANES>().0.iter_mut().zip(self.keys.as_chunks::<LANES>().0) {
+            let mut above = [0; LANES];
+            for other in all {
+                for (above, key) in above.iter_mut().zip(keys) {
+                    *above += i32::from(other > key);
+                }
+            }
+            *ranks = above;
+        }
+        &self.ranks[..members]
+    }
+}
+
+/// A whole number that ascends with the value.
+#[inline(always)]
+fn ascending(value: f32) -> i32 {
+    let bits = value.to_bits() as i32;
+    // Those of negative numbers descend.
+    if bits < 0 { bits ^ i32::MAX } else { bits }
 }
 
 /// The correlation of each wavelength (cells of the noise) over a step, as the two states show it.
@@ -342,5 +387,23 @@ impl Iterator for EnsembleNowcast {
         }
         self.lead += 1;
         Some(self.step(lead))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_are_those_of_sorting() {
+        let mut ranks = Ranks::default();
+        for members in [0, 1, 5, 8, 24, 33] {
+            let values: Vec<f32> = (0..members).map(|i| ((i * 37 + 11) % 29) as f32 * 0.1 - 1.2).collect();
+            let mut order: Vec<usize> = (0..members).collect();
+            order.sort_by(|a, b| values[*b].total_cmp(&values[*a]).then(a.cmp(b)));
+            let mut expected = vec![0; members];
+            order.iter().zip(0..).for_each(|(member, rank)| expected[*member] = rank);
+            assert_eq!(ranks.of(&values), expected, "{members}");
+        }
     }
 }

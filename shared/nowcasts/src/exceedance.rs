@@ -1,5 +1,8 @@
 //! Log-odds that rain reaches a rate, from the traits of a place.
 
+use raincell_simd::widest;
+use rayon::prelude::*;
+
 use crate::levels::{Lanes, Levels, Plane};
 use crate::traits::{Rate, SCALES, STANDING, TRAITS};
 
@@ -15,14 +18,27 @@ pub(crate) type Table = [[f32; 3]; TRAITS];
 /// Weights of the traits at one lead time.
 pub(crate) type Weights = [f32; TRAITS];
 
+/// What the parabolas are of.
+fn log_lead(lead_min: f32) -> f32 {
+    (lead_min.clamp(FITTED_MIN[0], FITTED_MIN[1]) / 30.0).ln()
+}
+
 /// The weights at a lead time.
 pub(crate) fn weights_at(table: &Table, lead_min: f32) -> Weights {
-    let t = (lead_min.clamp(FITTED_MIN[0], FITTED_MIN[1]) / 30.0).ln();
+    let t = log_lead(lead_min);
     table.map(|[a, b, c]| a + t * (b + t * c))
 }
 
-/// Log-odds per rate, as far as they hang on the surroundings of the cell and of its air's origin.
+/// Log-odds per rate, as far as they hang on the surroundings of the cell and of its air's origin, at all leads: the
+/// coefficients of parabolas in the logarithm of the lead time.
 pub(crate) struct Surroundings {
+    arriving: [Plane; 3],
+    standing: [Plane; 3],
+}
+
+/// [`Surroundings`] at one lead.
+#[derive(Default)]
+pub(crate) struct Around {
     /// By origin, on the finest level, a lane per rate.
     pub arriving: Plane,
     /// By the place itself, on the first of the standing levels.
@@ -30,36 +46,72 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
-    pub fn new(levels: &[Levels], weights: &[Weights]) -> Self {
-        let summed = |scales: std::ops::Range<usize>, add: &dyn Fn(&Lanes, &Weights, usize) -> f32| {
-            let mut sum: Option<Plane> = None;
-            for scale in scales.rev() {
-                let Some(shape) = levels.first().map(|l| &l.planes[scale]) else { break };
-                let mut plane = Plane::zeros(shape.rows, shape.columns);
-                for (k, (level, weights)) in levels.iter().zip(weights).enumerate() {
-                    for (out, cell) in plane.cells.iter_mut().zip(&level.planes[scale].cells) {
-                        out[k] = add(cell, weights, scale);
-                    }
-                }
-                if let Some(coarse) = &sum {
-                    plane.add_upsampled(coarse);
-                }
-                sum = Some(plane);
-            }
-            sum.unwrap_or_default()
-        };
-        let arriving = summed(0..SCALES, &|cell, w, scale| {
-            let w = &w[4 * scale..4 * scale + 4];
-            w[0] * cell[0] + w[1] * cell[1] + w[2] * cell[2] + w[3] * cell[3]
-        });
+    pub fn new(levels: &[Levels], tables: &[Table; RATES]) -> Self {
         let first = SCALES - STANDING;
-        let standing = summed(first..SCALES, &|cell, w, scale| w[4 * SCALES + scale - first] * cell[0]);
-        Self { arriving, standing }
+        let of_power = |p: usize| {
+            let arriving = summed(levels, tables, 0..SCALES, |cell, table, scale| {
+                let w = &table[4 * scale..4 * scale + 4];
+                w[0][p] * cell[0] + w[1][p] * cell[1] + w[2][p] * cell[2] + w[3][p] * cell[3]
+            });
+            let standing = summed(levels, tables, first..SCALES, |cell, table, scale| {
+                table[4 * SCALES + scale - first][p] * cell[0]
+            });
+            (arriving, standing)
+        };
+        let mut parts: Vec<(Plane, Plane)> = (0..3).into_par_iter().map(of_power).collect();
+        let mut next = || parts.pop().unwrap_or_default();
+        let [c, b, a] = [next(), next(), next()];
+        Self { arriving: [a.0, b.0, c.0], standing: [a.1, b.1, c.1] }
+    }
+
+    /// The log-odds at a lead time.
+    pub fn at(&self, lead_min: f32, out: &mut Around) {
+        let t = log_lead(lead_min);
+        let mix = |[a, b, c]: &[Plane; 3], out: &mut Plane| {
+            (out.rows, out.columns) = (a.rows, a.columns);
+            out.cells.resize(a.cells.len(), [0.0; 4]);
+            let [a, b, c] = [a, b, c].map(|plane| plane.cells.as_flattened());
+            let out = out.cells.as_flattened_mut();
+            widest(
+                #[inline(always)]
+                || {
+                    for (((out, a), b), c) in out.iter_mut().zip(a).zip(b).zip(c) {
+                        *out = a + t * (b + t * c);
+                    }
+                },
+            );
+        };
+        mix(&self.arriving, &mut out.arriving);
+        mix(&self.standing, &mut out.standing);
     }
 }
 
+/// What `add` makes of each rate's traits at each of the scales, summed up on the finest of them.
+fn summed(
+    levels: &[Levels],
+    tables: &[Table; RATES],
+    scales: std::ops::Range<usize>,
+    add: impl Fn(&Lanes, &Table, usize) -> f32,
+) -> Plane {
+    let mut sum: Option<Plane> = None;
+    for scale in scales.rev() {
+        let Some(shape) = levels.first().map(|l| &l.planes[scale]) else { break };
+        let mut plane = Plane::zeros(shape.rows, shape.columns);
+        for (k, (level, table)) in levels.iter().zip(tables).enumerate() {
+            for (out, cell) in plane.cells.iter_mut().zip(&level.planes[scale].cells) {
+                out[k] = add(cell, table, scale);
+            }
+        }
+        if let Some(coarse) = &sum {
+            plane.add_upsampled(coarse);
+        }
+        sum = Some(plane);
+    }
+    sum.unwrap_or_default()
+}
+
 /// Log-odds by what the cell's own air brings.
-#[inline]
+#[inline(always)]
 pub(crate) fn own(weights: &Weights, rate: Rate, own_db: f32, unknown: bool) -> f32 {
     let w = &weights[4 * SCALES + STANDING..];
     let unknown = if unknown { w[2] } else { 0.0 };

@@ -1,5 +1,6 @@
 //! Fields at ever wider scales: cells of 2, 4, 8… grid cells, each smoothed, unknown cells without a say.
 
+use raincell_simd::widest;
 use rayon::prelude::*;
 
 /// Channels side by side, so that one instruction works on all of them.
@@ -13,6 +14,14 @@ pub(crate) struct Plane {
     pub rows: usize,
     pub columns: usize,
     pub cells: Vec<Lanes>,
+}
+
+/// Between which cells of a plane a place lies: the upper left one, and how far it is to the next ones, 0 to 1.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    cell: u32,
+    down: f32,
+    right: f32,
 }
 
 impl Plane {
@@ -39,26 +48,42 @@ impl Plane {
     /// Binomial smoothing (1 4 6 4 1)/16 along both axes: a standard deviation of one cell. Nothing beyond the edges.
     fn smoothed(&self) -> Self {
         const KERNEL: [f32; 5] = [1.0 / 16.0, 4.0 / 16.0, 6.0 / 16.0, 4.0 / 16.0, 1.0 / 16.0];
+        const NOTHING: Lanes = [0.0; 4];
         let (rows, columns) = (self.rows, self.columns);
         let mut across = Self::zeros(rows, columns);
-        across.cells.par_chunks_mut(columns.max(1)).enumerate().for_each(|(row, line)| {
-            let source = &self.cells[row * columns..][..columns];
-            for (i, weight) in KERNEL.iter().enumerate() {
-                // Cell c takes c + i − 2.
-                let (to, from) = (2_usize.saturating_sub(i).min(columns), i.saturating_sub(2).min(columns));
-                for (sum, cell) in line[to..].iter_mut().zip(&source[from..]) {
-                    add(sum, cell, *weight);
-                }
-            }
+        across.cells.par_chunks_mut(columns.max(1)).enumerate().for_each_init(Vec::new, |padded, (row, line)| {
+            padded.clear();
+            padded.extend_from_slice(&[NOTHING; 2]);
+            padded.extend_from_slice(&self.cells[row * columns..][..columns]);
+            padded.extend_from_slice(&[NOTHING; 2]);
+            widest(
+                #[inline(always)]
+                || {
+                    for (sum, cells) in line.iter_mut().zip(padded.windows(KERNEL.len())) {
+                        for (cell, weight) in cells.iter().zip(KERNEL) {
+                            add(sum, cell, weight);
+                        }
+                    }
+                },
+            );
         });
         let mut out = Self::zeros(rows, columns);
+        let nothing = vec![NOTHING; columns];
         out.cells.par_chunks_mut(columns.max(1)).enumerate().for_each(|(row, line)| {
-            for (i, weight) in KERNEL.iter().enumerate() {
-                let Some(r) = (row + i).checked_sub(2).filter(|r| *r < rows) else { continue };
-                for (sum, cell) in line.iter_mut().zip(&across.cells[r * columns..][..columns]) {
-                    add(sum, cell, *weight);
-                }
-            }
+            let lines: [&[Lanes]; 5] = std::array::from_fn(|i| match (row + i).checked_sub(2).filter(|r| *r < rows) {
+                Some(r) => &across.cells[r * columns..][..columns],
+                None => &nothing,
+            });
+            let [a, b, c, d, e] = lines.map(<[Lanes]>::as_flattened);
+            widest(
+                #[inline(always)]
+                || {
+                    let cells = a.iter().zip(b).zip(c).zip(d).zip(e);
+                    for (sum, ((((a, b), c), d), e)) in line.as_flattened_mut().iter_mut().zip(cells) {
+                        *sum = KERNEL[0] * a + KERNEL[1] * b + KERNEL[2] * c + KERNEL[3] * d + KERNEL[4] * e;
+                    }
+                },
+            );
         });
         out
     }
@@ -91,7 +116,7 @@ impl Plane {
     }
 
     /// The value at fractional cell (row, column), the nearest edge value beyond the edges.
-    #[inline]
+    #[inline(always)]
     pub fn sample(&self, row: f32, column: f32) -> Lanes {
         let row = row.clamp(0.0, (self.rows - 1) as f32);
         let column = column.clamp(0.0, (self.columns - 1) as f32);
@@ -105,6 +130,36 @@ impl Plane {
             let top = a[k] + fc * (b[k] - a[k]);
             let bottom = c[k] + fc * (d[k] - c[k]);
             top + fr * (bottom - top)
+        })
+    }
+
+    /// Where the fractional cells (row, column) of this plane lie that `at` gives; the nearest edge beyond the edges.
+    #[inline(always)]
+    pub fn places(&self, at: impl Iterator<Item = [f32; 2]>, out: &mut [Place]) {
+        let place = |at: f32, size: usize| {
+            let at = at.max(0.0).min(size.saturating_sub(1) as f32);
+            // Of what is not negative the cast is the floor; the last cell is the far end of the last but one.
+            let first = at.min(size.saturating_sub(2) as f32) as i32;
+            (first, at - first as f32)
+        };
+        let columns = self.columns as i32;
+        for (out, [row, column]) in out.iter_mut().zip(at) {
+            let ((r, down), (c, right)) = (place(row, self.rows), place(column, self.columns));
+            *out = Place { cell: (r * columns + c) as u32, down, right };
+        }
+    }
+
+    /// The value at a place.
+    #[inline(always)]
+    pub fn at(&self, place: Place) -> Lanes {
+        let cell = place.cell as usize;
+        let right = cell + usize::from(self.columns > 1);
+        let below = if self.rows > 1 { self.columns } else { 0 };
+        let [a, b, c, d] = [cell, right, cell + below, right + below].map(|i| self.cells[i]);
+        std::array::from_fn(|k| {
+            let top = a[k] + place.right * (b[k] - a[k]);
+            let bottom = c[k] + place.right * (d[k] - c[k]);
+            top + place.down * (bottom - top)
         })
     }
 
@@ -141,7 +196,7 @@ impl Plane {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn add(sum: &mut Lanes, cell: &Lanes, weight: f32) {
     for k in 0..4 {
         sum[k] += weight * cell[k];
@@ -247,6 +302,19 @@ mod tests {
             assert_eq!(row.len(), columns);
             for (column, lanes) in row.iter().enumerate() {
                 assert!((lanes[0] - level.sample(at(9), at(column))[0]).abs() < 1e-4, "{halvings} {column}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_values_at_places_are_what_single_samples_are() {
+        for (rows, columns) in [(5, 7), (1, 4), (3, 1), (1, 1)] {
+            let level = plane(rows, columns, |r, c| ((r * 13 + c * 7) % 11) as f32);
+            let at: Vec<[f32; 2]> = (0..40).map(|i| [i as f32 * 0.21 - 1.0, i as f32 * 0.34 - 2.0]).collect();
+            let mut places = vec![Place::default(); at.len()];
+            level.places(at.iter().copied(), &mut places);
+            for (place, [row, column]) in places.into_iter().zip(at) {
+                assert!((level.at(place)[0] - level.sample(row, column)[0]).abs() < 1e-4, "{row} {column}");
             }
         }
     }

@@ -4,6 +4,8 @@
 //! field for each lead time. [`method`] finds one by its name; [`DEFAULT_METHOD`] is the one that verifies best.
 //! Every method takes the newest field's valid time as its issue time and knows nothing later.
 
+#![allow(clippy::inline_always, reason = "what is not inlined is not compiled for wider vector instructions")]
+
 mod anvil;
 mod best;
 mod calibrated;
@@ -23,6 +25,8 @@ mod predictive;
 mod scale_persistence;
 mod scales;
 mod sprog;
+#[doc(hidden)]
+pub mod stages;
 mod states;
 mod traits;
 mod trend;

@@ -1,6 +1,7 @@
 //! From log-odds to one rain field: nested areas of exceedance, and within them rates dealt out by rank.
 
 use ndarray::Array2;
+use raincell_simd::{exp, log2, widest};
 
 use crate::exceedance::{RATES, RATES_MM_H};
 use crate::levels::Lanes;
@@ -13,6 +14,9 @@ const LEAST: f32 = -8.0;
 const BINS_PER_UNIT: f32 = 8.0;
 /// Bins of the final ranking.
 const RANK_BINS: usize = 4096;
+const RANK_BINS_PER_UNIT: f32 = 128.0;
+/// No log-odds worth ranking are below.
+const LEAST_SCORE: f32 = -24.0;
 /// How much of the local threshold counts against the global one.
 const LOCAL: [f32; RATES] = [0.5, 0.5, 0.4];
 /// Weight, in the logarithm, of the area that extrapolation brings against the one that the odds expect.
@@ -35,9 +39,9 @@ pub(crate) const MEDIAN: usize = RATES;
 const LOG_RATES: [f32; RATES] = [-std::f32::consts::LN_10, 0.0, 1.609_438];
 /// Rates stay off the ends of their layers by this factor, so that rounding does not move them over.
 const WITHIN: f32 = 1.001;
-/// Bins of rates within a layer, and their width, dB.
+/// Bins of rates within a layer: each octave holds so many, equally wide.
 const RATE_BINS: usize = 256;
-const RATE_BIN_DB: f32 = 0.125;
+const OCTAVE_BINS: u32 = 32;
 
 /// Natural logarithm of the rate (mm/h) that is as likely reached as not, by the log-odds of the rates; where that is
 /// below the least or above the highest of them, this one.
@@ -50,7 +54,8 @@ pub(crate) fn log_median(odds: &Lanes) -> f32 {
 }
 
 /// The rain field (mm/h) that the log-odds (their median in the lane [`MEDIAN`]) and what extrapolation brings make
-/// together, `lead_min` ahead, its areas grown by the given factors. NaN where `extrapolated` is.
+/// together, `lead_min` ahead, its areas grown by the given factors. NaN where `extrapolated` is; there the odds are to be
+/// NaN, too.
 pub(crate) fn placed(odds: &[Lanes], extrapolated: &Array2<f32>, lead_min: f32, growth: [f32; RATES]) -> Array2<f32> {
     let shape = extrapolated.dim();
     let brought = match extrapolated.as_slice() {
@@ -60,176 +65,267 @@ pub(crate) fn placed(odds: &[Lanes], extrapolated: &Array2<f32>, lead_min: f32, 
     let layers = Layer::of(brought);
     let mut out = extrapolated.mapv(|r| if r >= RATES_MM_H[0] { 0.0 } else { r });
     let Some(cells) = out.as_slice_mut() else { return out };
-    // A plane per rate, NaN where nothing is known: what each pass reads lies together.
-    let mut planes: [Vec<f32>; RATES] = std::array::from_fn(|k| {
-        odds.iter().zip(brought).map(|(z, e)| if e.is_nan() { f32::NAN } else { z[k] }).collect()
-    });
-    let mut cuts = [None; RATES];
+    if layers.iter().all(|layer| layer.cells == 0) {
+        return out;
+    }
+    let tiles = Tiles::of(odds, shape);
+    let mut areas = [0.0; RATES];
+    let mut thresholds = vec![[0.0; 4]; tiles.counts.len()];
     let mut count = 0;
     for k in (0..RATES).rev() {
         // As many cells reach a rate as are in its layer and in those above.
         count += layers[k].cells;
         let larger = growth[k] * (1.0 + LARGER[k] * (1.0 - (-(lead_min / LARGER_MIN).powi(2)).exp()));
-        cuts[k] = balanced(&mut planes[k], k, count, shape, larger);
+        if count > 0 {
+            areas[k] = tiles.balance(k, count, larger, &mut thresholds);
+        }
     }
+    let members = Scores::of(odds, &tiles, &thresholds, areas).nested();
     let fades = (-lead_min / PEAKS_MIN).exp();
-    for (k, (layer, members)) in layers.iter().zip(nested(&planes, cuts)).enumerate() {
+    for (k, (layer, members)) in layers.iter().zip(members).enumerate() {
         let deal = layer.dealt(&members);
         let (low, high) = (LOG_RATES[k], LOG_RATES.get(k + 1).copied());
         for (cell, score) in members {
-            let dealt = deal.rate(score).ln();
+            let dealt = deal.log_rate(score);
             cells[cell as usize] = match high {
                 Some(high) => {
                     let median = odds[cell as usize][MEDIAN].clamp(low, high);
-                    let rate = (dealt + MEDIAN_COUNTS * (median - dealt)).exp();
+                    let rate = exp(dealt + MEDIAN_COUNTS * (median - dealt));
                     rate.clamp(RATES_MM_H[k] * WITHIN, RATES_MM_H[k + 1] / WITHIN)
                 }
-                None => (low + fades * (dealt - low)).exp().max(RATES_MM_H[k] * WITHIN),
+                None => exp(low + fades * (dealt - low)).max(RATES_MM_H[k] * WITHIN),
             };
         }
     }
     out
 }
 
-/// The cells of each layer and their log-odds there: a cell belongs to the last layer up to which it passes every cut.
-fn nested(planes: &[Vec<f32>; RATES], cuts: [Option<f32>; RATES]) -> [Vec<(u32, f32)>; RATES] {
-    let cuts = cuts.map(|cut| cut.unwrap_or(f32::INFINITY));
-    let mut members: [Vec<(u32, f32)>; RATES] = std::array::from_fn(|_| Vec::new());
-    for (cell, lowest) in planes[0].iter().enumerate() {
-        // Not a number passes none.
-        if *lowest >= cuts[0] {
-            let last = (1..RATES).take_while(|k| planes[*k][cell] >= cuts[*k]).last().unwrap_or(0);
-            members[last].push((cell as u32, planes[last][cell]));
-        }
-    }
-    members
+/// How many cells of each tile have log-odds in each bin, by rate.
+struct Tiles {
+    rows: usize,
+    columns: usize,
+    /// Columns of cells.
+    width: usize,
+    counts: Vec<[[u16; BINS]; RATES]>,
 }
 
-/// Takes the local threshold off the log-odds of one rate (NaN unknown) and gives the value above which the area is
-/// right; `None` for no area at all.
-fn balanced(odds: &mut [f32], k: usize, count: usize, (rows, columns): (usize, usize), larger: f32) -> Option<f32> {
-    if count == 0 {
-        return None;
-    }
-    let (tile_rows, tile_columns) = (rows.div_ceil(TILE), columns.div_ceil(TILE));
-    let mut tiles = vec![[0.0_f32; BINS]; tile_rows * tile_columns];
-    for (row, line) in odds.chunks_exact(columns).enumerate() {
-        for (tile, cells) in tiles[row / TILE * tile_columns..].iter_mut().zip(line.chunks(TILE)) {
-            for z in cells.iter().filter(|z| !z.is_nan()) {
-                let bin = (((z - LEAST) * BINS_PER_UNIT) as usize).min(BINS - 1);
-                tile[bin] += 1.0;
-            }
+impl Tiles {
+    fn of(odds: &[Lanes], (rows, width): (usize, usize)) -> Self {
+        let (tile_rows, columns) = (rows.div_ceil(TILE), width.div_ceil(TILE));
+        let mut counts = vec![[[0; BINS]; RATES]; tile_rows * columns];
+        for (row, line) in odds.chunks_exact(width.max(1)).enumerate() {
+            let tiles = &mut counts[row / TILE * columns..][..columns];
+            widest(
+                #[inline(always)]
+                || {
+                    for (tile, cells) in tiles.iter_mut().zip(line.chunks(TILE)) {
+                        for z in cells.iter().filter(|z| !z[0].is_nan()) {
+                            let bins = z.map(|z| ((z - LEAST) * BINS_PER_UNIT).max(0.0) as i32);
+                            for (counts, bin) in tile.iter_mut().zip(bins) {
+                                counts[(bin as usize).min(BINS - 1)] += 1;
+                            }
+                        }
+                    }
+                },
+            );
         }
+        Self { rows: tile_rows, columns, width, counts }
     }
-    let mut total = [0.0_f64; BINS];
-    for tile in &tiles {
-        for (sum, n) in total.iter_mut().zip(tile) {
-            *sum += f64::from(*n);
-        }
-    }
-    let share = |bin: usize, offset: f32| 1.0 / (1.0 + (-(LEAST + (bin as f32 + 0.5) / BINS_PER_UNIT + offset)).exp());
-    let expected = |offset: f32| total.iter().enumerate().map(|(b, n)| n * f64::from(share(b, offset))).sum::<f64>();
-    let brought_area = count as f64;
-    let mix = f64::from(EXTRAPOLATED[k]);
-    let area = (expected(0.0).max(1.0).ln() * (1.0 - mix) + brought_area.ln() * mix).exp();
-    let area = area.clamp(f64::from(AREA[0]) * brought_area, f64::from(AREA[1]) * brought_area) * f64::from(larger);
-    let (mut low, mut high) = (-12.0_f32, 12.0_f32);
-    for _ in 0..20 {
-        let middle = 0.5 * (low + high);
-        if expected(middle) < area { low = middle } else { high = middle }
-    }
-    let offset = 0.5 * (low + high);
-    let shares: [f32; BINS] = std::array::from_fn(|b| share(b, offset));
-    let mut tiles = blurred(&tiles, tile_rows, tile_columns);
-    let thresholds: Vec<f32> = tiles
-        .iter_mut()
-        .map(|tile| {
-            let wanted: f32 = tile.iter().zip(shares).map(|(n, s)| n * s).sum();
-            let (mut above, mut bin) = (0.0, BINS);
-            while bin > 0 && above + tile[bin - 1] < wanted {
-                above += tile[bin - 1];
-                bin -= 1;
-            }
-            let within = if bin > 0 && tile[bin - 1] > 0.0 { (wanted - above) / tile[bin - 1] } else { 0.0 };
-            LEAST + (bin as f32 - within) / BINS_PER_UNIT
-        })
-        .collect();
-    subtract(odds, k, &thresholds, tile_rows, tile_columns, columns);
-    Some(highest(odds, area))
-}
 
-/// Tiles smoothed by (1 4 6 4 1)/16 along both axes, nothing beyond the edges.
-fn blurred(tiles: &[[f32; BINS]], rows: usize, columns: usize) -> Vec<[f32; BINS]> {
-    const KERNEL: [(isize, f32); 5] = [(-2, 0.0625), (-1, 0.25), (0, 0.375), (1, 0.25), (2, 0.0625)];
-    let pass = |source: &[[f32; BINS]], down: isize, right: isize| -> Vec<[f32; BINS]> {
-        (0..rows * columns)
-            .map(|i| {
-                let mut sum = [0.0; BINS];
-                for (step, weight) in KERNEL {
-                    let (r, c) = ((i / columns) as isize + down * step, (i % columns) as isize + right * step);
-                    if (0..rows as isize).contains(&r) && (0..columns as isize).contains(&c) {
-                        for (s, n) in sum.iter_mut().zip(&source[r as usize * columns + c as usize]) {
+    /// Cells in each bin.
+    fn total(&self, k: usize) -> [f64; BINS] {
+        let mut total = [0_u32; BINS];
+        for tile in &self.counts {
+            for (sum, n) in total.iter_mut().zip(&tile[k]) {
+                *sum += u32::from(*n);
+            }
+        }
+        total.map(f64::from)
+    }
+
+    /// The area (cells) of one rate, of which extrapolation brings `count`; what is to be taken off the log-odds in each
+    /// tile goes to lane `k` of `thresholds`.
+    fn balance(&self, k: usize, count: usize, larger: f32, thresholds: &mut [Lanes]) -> f64 {
+        let total = self.total(k);
+        let share = |bin: usize, offset: f32| 1.0 / (1.0 + exp(-(LEAST + (bin as f32 + 0.5) / BINS_PER_UNIT + offset)));
+        let expected =
+            |offset: f32| total.iter().enumerate().map(|(b, n)| n * f64::from(share(b, offset))).sum::<f64>();
+        let brought_area = count as f64;
+        let mix = f64::from(EXTRAPOLATED[k]);
+        let area = (expected(0.0).max(1.0).ln() * (1.0 - mix) + brought_area.ln() * mix).exp();
+        let area = area.clamp(f64::from(AREA[0]) * brought_area, f64::from(AREA[1]) * brought_area) * f64::from(larger);
+        let (mut low, mut high) = (-12.0_f32, 12.0_f32);
+        for _ in 0..20 {
+            let middle = 0.5 * (low + high);
+            if expected(middle) < area { low = middle } else { high = middle }
+        }
+        let offset = 0.5 * (low + high);
+        let shares: [f32; BINS] = std::array::from_fn(|b| share(b, offset));
+        for (tile, counts) in thresholds.iter_mut().zip(self.blurred(k)) {
+            tile[k] = LOCAL[k] * threshold(&counts, &shares);
+        }
+        area
+    }
+
+    /// The counts of one rate smoothed by (1 4 6 4 1)/16 along both axes, nothing beyond the edges.
+    fn blurred(&self, k: usize) -> Vec<[f32; BINS]> {
+        const KERNEL: [(isize, f32); 5] = [(-2, 0.0625), (-1, 0.25), (0, 0.375), (1, 0.25), (2, 0.0625)];
+        let beside = |at: usize, step: isize, size: usize| at.checked_add_signed(step).filter(|at| *at < size);
+        let mut across = vec![[0.0; BINS]; self.counts.len()];
+        let mut out = vec![[0.0; BINS]; self.counts.len()];
+        widest(
+            #[inline(always)]
+            || {
+                for (i, sum) in across.iter_mut().enumerate() {
+                    let (row, column) = (i / self.columns, i % self.columns);
+                    for (step, weight) in KERNEL {
+                        let Some(c) = beside(column, step, self.columns) else { continue };
+                        for (s, n) in sum.iter_mut().zip(&self.counts[row * self.columns + c][k]) {
+                            *s += weight * f32::from(*n);
+                        }
+                    }
+                }
+                for (i, sum) in out.iter_mut().enumerate() {
+                    let (row, column) = (i / self.columns, i % self.columns);
+                    for (step, weight) in KERNEL {
+                        let Some(r) = beside(row, step, self.rows) else { continue };
+                        for (s, n) in sum.iter_mut().zip(&across[r * self.columns + column]) {
                             *s += weight * n;
                         }
                     }
                 }
-                sum
-            })
-            .collect()
-    };
-    pass(&pass(tiles, 0, 1), 1, 0)
+            },
+        );
+        out
+    }
 }
 
-fn subtract(odds: &mut [f32], k: usize, thresholds: &[f32], rows: usize, columns: usize, width: usize) {
-    let place = |cell: usize, tiles: usize| {
-        let at = ((cell as f32 + 0.5) / TILE as f32 - 0.5).clamp(0.0, (tiles - 1) as f32);
-        (at as usize, (at as usize + 1).min(tiles - 1), at.fract())
-    };
-    let across: Vec<_> = (0..width).map(|c| place(c, columns)).collect();
-    for (row, line) in odds.chunks_mut(width).enumerate() {
-        let (r0, r1, f) = place(row, rows);
-        let mixed: Vec<f32> = (0..columns)
-            .map(|c| {
-                let (a, b) = (thresholds[r0 * columns + c], thresholds[r1 * columns + c]);
-                LOCAL[k] * (a + f * (b - a))
-            })
-            .collect();
-        for (z, (c0, c1, f)) in line.iter_mut().zip(&across) {
-            *z -= mixed[*c0] + f * (mixed[*c1] - mixed[*c0]);
+/// The log-odds above which a tile has as many cells as are expected in it, by the share of each bin that is.
+fn threshold(counts: &[f32; BINS], shares: &[f32; BINS]) -> f32 {
+    // Eight sums, so that no addition waits for the one before.
+    let mut sums = [0.0; 8];
+    for (n, s) in counts.as_chunks::<8>().0.iter().zip(shares.as_chunks::<8>().0) {
+        for (sum, (n, s)) in sums.iter_mut().zip(n.iter().zip(s)) {
+            *sum += n * s;
         }
     }
+    let wanted: f32 = sums.iter().sum();
+    let (mut above, mut bin) = (0.0, BINS);
+    while bin > 0 && above + counts[bin - 1] < wanted {
+        above += counts[bin - 1];
+        bin -= 1;
+    }
+    let within = if bin > 0 && counts[bin - 1] > 0.0 { (wanted - above) / counts[bin - 1] } else { 0.0 };
+    LEAST + (bin as f32 - within) / BINS_PER_UNIT
 }
 
-/// The value that the `area` highest cells reach.
-fn highest(odds: &[f32], area: f64) -> f32 {
-    let (least, most) = range(odds);
-    let width = ((most - least) / RANK_BINS as f32).max(1e-6);
-    let mut bins = vec![0_u32; RANK_BINS];
-    for z in odds.iter().filter(|z| !z.is_nan()) {
-        bins[(((z - least) / width) as usize).min(RANK_BINS - 1)] += 1;
+/// Log-odds less the local threshold, of the cells that may be within an area.
+struct Scores {
+    cells: Vec<(u32, Lanes)>,
+    /// The score from which on the area of each rate is right; infinite for no area at all.
+    cuts: [f32; RATES],
+}
+
+impl Scores {
+    fn of(odds: &[Lanes], tiles: &Tiles, thresholds: &[Lanes], areas: [f64; RATES]) -> Self {
+        let floors = Self::floors(tiles, thresholds, areas);
+        let across: Vec<_> = (0..tiles.width).map(|c| place(c, tiles.columns)).collect();
+        let mut ranks = vec![[0_u32; RANK_BINS]; RATES];
+        let mut cells = Vec::with_capacity(odds.len() / 2);
+        let mut mixed = vec![[0.0; 4]; tiles.columns];
+        for (row, line) in odds.chunks_exact(tiles.width.max(1)).enumerate() {
+            let (r0, r1, f) = place(row, tiles.rows);
+            let (upper, lower) = (&thresholds[r0 * tiles.columns..], &thresholds[r1 * tiles.columns..]);
+            for (mixed, (a, b)) in mixed.iter_mut().zip(upper.iter().zip(lower)) {
+                *mixed = std::array::from_fn(|k| a[k] + f * (b[k] - a[k]));
+            }
+            let first = (row * tiles.width) as u32;
+            widest(
+                #[inline(always)]
+                || {
+                    for ((cell, z), (c0, c1, f)) in (first..).zip(line).zip(&across) {
+                        let (a, b) = (&mixed[*c0], &mixed[*c1]);
+                        let scores: Lanes = std::array::from_fn(|k| z[k] - (a[k] + f * (b[k] - a[k])));
+                        // Not a number passes none.
+                        let passed: [bool; 4] = std::array::from_fn(|k| scores[k] >= floors[k]);
+                        if passed[0] | passed[1] | passed[2] | passed[3] {
+                            cells.push((cell, scores));
+                            for k in 0..RATES {
+                                if passed[k] {
+                                    let bin = ((scores[k] - floors[k]) * RANK_BINS_PER_UNIT) as i32;
+                                    ranks[k][(bin as usize).min(RANK_BINS - 1)] += 1;
+                                }
+                            }
+                        }
+                    }
+                },
+            );
+        }
+        Self { cells, cuts: std::array::from_fn(|k| highest(&ranks[k], areas[k], floors[k])) }
     }
+
+    /// Scores below these lie beneath the cut for certain: as many cells as the area wants have log-odds of at least the
+    /// floor and the greatest threshold together.
+    fn floors(tiles: &Tiles, thresholds: &[Lanes], areas: [f64; RATES]) -> Lanes {
+        std::array::from_fn(|k| {
+            if k >= RATES || areas[k] <= 0.0 {
+                return f32::INFINITY;
+            }
+            let total = tiles.total(k);
+            let (mut above, mut bin) = (0.0, BINS);
+            while bin > 0 && above < areas[k] {
+                bin -= 1;
+                above += total[bin];
+            }
+            // The lowest bin holds all that is below, too.
+            let least = if bin > 0 { LEAST + bin as f32 / BINS_PER_UNIT } else { LEAST_SCORE };
+            least - thresholds.iter().fold(f32::NEG_INFINITY, |most, t| most.max(t[k]))
+        })
+    }
+
+    /// The cells of each layer and their scores there: a cell belongs to the last layer up to which it passes every cut.
+    fn nested(&self) -> [Vec<(u32, f32)>; RATES] {
+        let mut members: [Vec<(u32, f32)>; RATES] = std::array::from_fn(|_| Vec::new());
+        for (cell, scores) in self.cells.iter().filter(|(_, scores)| scores[0] >= self.cuts[0]) {
+            let last = (1..RATES).take_while(|k| scores[*k] >= self.cuts[*k]).last().unwrap_or(0);
+            members[last].push((*cell, scores[last]));
+        }
+        members
+    }
+}
+
+/// The tiles whose middles lie around a row or column of cells, and how far it is to the second.
+fn place(cell: usize, tiles: usize) -> (usize, usize, f32) {
+    let at = ((cell as f32 + 0.5) / TILE as f32 - 0.5).clamp(0.0, (tiles - 1) as f32);
+    (at as usize, (at as usize + 1).min(tiles - 1), at.fract())
+}
+
+/// The score that the `area` highest cells reach, of which so many are in each bin from `floor` on.
+fn highest(bins: &[u32; RANK_BINS], area: f64, floor: f32) -> f32 {
     let mut above = 0.0;
     for (bin, n) in bins.iter().enumerate().rev() {
         let n = f64::from(*n);
-        if above + n >= area {
-            return least + width * (bin as f32 + 1.0 - ((area - above) / n) as f32);
+        if above + n >= area && n > 0.0 {
+            return floor + (bin as f32 + 1.0 - ((area - above) / n) as f32) / RANK_BINS_PER_UNIT;
         }
         above += n;
     }
-    least
+    floor
 }
 
-/// Least and greatest of the values that are numbers.
-fn range(values: &[f32]) -> (f32, f32) {
-    // Eight of each, so that no comparison waits for the one before.
-    let (mut least, mut most) = ([f32::INFINITY; 8], [f32::NEG_INFINITY; 8]);
-    for eight in values.chunks(8) {
-        for ((least, most), z) in least.iter_mut().zip(&mut most).zip(eight) {
-            *least = if *z < *least { *z } else { *least };
-            *most = if *z > *most { *z } else { *most };
-        }
-    }
-    (least.into_iter().fold(f32::INFINITY, f32::min), most.into_iter().fold(f32::NEG_INFINITY, f32::max))
+/// Bits of the mantissa that tell no bins of rates apart.
+const WITHIN_BIN: u32 = f32::MANTISSA_DIGITS - 1 - OCTAVE_BINS.ilog2();
+
+/// The bin of a positive rate: the exponent and the first bits of the mantissa, which ascend with it.
+#[inline(always)]
+fn bin_of(rate_mm_h: f32) -> u32 {
+    rate_mm_h.to_bits() >> WITHIN_BIN
+}
+
+/// The least rate of a bin.
+#[inline(always)]
+fn start_of(bin: u32) -> f32 {
+    f32::from_bits(bin << WITHIN_BIN)
 }
 
 /// The rates that extrapolation brings between two thresholds.
@@ -239,11 +335,11 @@ struct Layer {
     bins: Vec<f32>,
 }
 
-/// Rates by rank of the log-odds.
+/// Natural logarithms of rates (mm/h) by rank of the log-odds.
 struct Deal {
     least: f32,
     per_bin: f32,
-    rates: Vec<f32>,
+    log_rates: Vec<f32>,
 }
 
 impl Layer {
@@ -252,8 +348,7 @@ impl Layer {
         let mut layers = RATES_MM_H.map(|low_mm_h| Self { low_mm_h, cells: 0, bins: vec![0.0; RATE_BINS] });
         for rate in brought.iter().filter(|r| **r >= RATES_MM_H[0]) {
             let layer = &mut layers[RATES_MM_H.partition_point(|low| low <= rate) - 1];
-            let db = 10.0 * (rate / layer.low_mm_h).log10();
-            layer.bins[((db / RATE_BIN_DB) as usize).min(RATE_BINS - 1)] += 1.0;
+            layer.bins[((bin_of(*rate) - bin_of(layer.low_mm_h)) as usize).min(RATE_BINS - 1)] += 1.0;
             layer.cells += 1;
         }
         for layer in layers.iter_mut().filter(|layer| layer.cells == 0) {
@@ -271,7 +366,8 @@ impl Layer {
         scores.for_each(|z| ranks[(((z - least) * per_bin) as usize).min(RANK_BINS - 1)] += 1.0);
         let (cells, values) = (ranks.iter().sum::<f32>().max(1.0), self.bins.iter().sum::<f32>());
         let (mut below, mut bin, mut under) = (0.0, 0, 0.0);
-        let rates = ranks
+        let first = bin_of(self.low_mm_h);
+        let log_rates = ranks
             .iter()
             .map(|n| {
                 let wanted = (below + 0.5 * n) / cells * values;
@@ -281,17 +377,18 @@ impl Layer {
                     bin += 1;
                 }
                 let within = ((wanted - under) / self.bins[bin].max(1e-6)).clamp(0.0, 1.0);
-                self.low_mm_h * 10_f32.powf(0.1 * RATE_BIN_DB * (bin as f32 + within))
+                let [a, b] = [bin, bin + 1].map(|bin| start_of(first + bin as u32));
+                std::f32::consts::LN_2 * log2((a + within * (b - a)).max(self.low_mm_h))
             })
             .collect();
-        Deal { least, per_bin, rates }
+        Deal { least, per_bin, log_rates }
     }
 }
 
 impl Deal {
     #[inline]
-    fn rate(&self, score: f32) -> f32 {
-        self.rates[(((score - self.least) * self.per_bin) as usize).min(RANK_BINS - 1)]
+    fn log_rate(&self, score: f32) -> f32 {
+        self.log_rates[(((score - self.least) * self.per_bin) as usize).min(RANK_BINS - 1)]
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is known of a place before its rain comes: how strong and how sure rain at and above a rate was, at which scale.
 
 use ndarray::Array2;
+use raincell_simd::{log2, widest};
 use rayon::prelude::*;
 
 use crate::levels::{Known, Lanes, Levels, Plane};
@@ -39,14 +40,14 @@ impl Rate {
     }
 
     /// How much rain there is relative to this rate, 0–1.
-    #[inline]
+    #[inline(always)]
     pub fn strength(self, rain_db: f32) -> f32 {
         let below = if self.onset { 0.0 } else { BELOW_DB };
         ((rain_db - self.db + below) / RANGE_DB).clamp(0.0, 1.0)
     }
 
     /// Whether it rains at least so much, 0–1.
-    #[inline]
+    #[inline(always)]
     pub fn presence(self, rain_db: f32) -> f32 {
         if self.onset {
             f32::from(u8::from(rain_db >= self.db))
@@ -57,10 +58,11 @@ impl Rate {
 }
 
 /// Rain decibels of mm/h; NaN stays, dry is −∞.
-#[inline]
+#[inline(always)]
 pub(crate) fn decibels(rate_mm_h: f32) -> f32 {
-    // Most cells are dry, and a logarithm costs.
-    if rate_mm_h <= 0.0 { f32::NEG_INFINITY } else { 10.0 * rate_mm_h.log10() }
+    let db = (10.0 * std::f32::consts::LOG10_2) * log2(rate_mm_h);
+    let db = if rate_mm_h <= 0.0 { f32::NEG_INFINITY } else { db };
+    if rate_mm_h.is_nan() { rate_mm_h } else { db }
 }
 
 /// The newest field and two earlier ones brought to its time, all in rain decibels.
@@ -103,17 +105,26 @@ impl State<'_> {
             return out;
         };
         let width = out.columns;
+        let dry = channels(f32::NEG_INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY);
         out.cells.par_chunks_mut(width.max(1)).enumerate().for_each(|(row, line)| {
             for r in 2 * row..(2 * row + 2).min(rows) {
                 let (now, a, b) =
                     (&now[r * columns..][..columns], &a[r * columns..][..columns], &b[r * columns..][..columns]);
-                for c in 0..columns {
-                    let lanes = channels(now[c], a[c], b[c]);
-                    let sum = &mut line[c / 2];
-                    for k in 0..4 {
-                        sum[k] += 0.25 * lanes[k];
-                    }
-                }
+                widest(
+                    #[inline(always)]
+                    || {
+                        for (c, ((now, a), b)) in now.iter().zip(a).zip(b).enumerate() {
+                            // Most cells are dry in all three.
+                            let none = now.max(*a).max(*b) == f32::NEG_INFINITY && !now.is_nan();
+                            let none = none && !a.is_nan() && !b.is_nan();
+                            let lanes = if none { dry } else { channels(*now, *a, *b) };
+                            let sum = &mut line[c / 2];
+                            for k in 0..4 {
+                                sum[k] += 0.25 * lanes[k];
+                            }
+                        }
+                    },
+                );
             }
         });
         out
@@ -121,7 +132,7 @@ impl State<'_> {
 }
 
 /// Fractional cell of a level whose cells are `2^halvings` grid cells wide.
-#[inline]
+#[inline(always)]
 pub(crate) fn on_level(cell: f32, halvings: usize) -> f32 {
     let width = (1_usize << halvings) as f32;
     (cell + 0.5) / width - 0.5
