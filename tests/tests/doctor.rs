@@ -15,8 +15,8 @@ use serde_json::Value;
 const SERVICES: [&str; 5] = ["store", "prepare", "nowcast", "api", "alert"];
 const TOKEN: &str = "a-token-for-tests";
 
-/// A posting target that answers everything, with a clock of its own.
-fn target(clock_is_ahead: SignedDuration) -> String {
+/// Somebody who answers everything alike, with a clock of their own.
+fn answering(status: &'static str, clock_is_ahead: SignedDuration) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -24,13 +24,15 @@ fn target(clock_is_ahead: SignedDuration) -> String {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 2048]);
             let date = (Timestamp::now() + clock_is_ahead).strftime("%a, %d %b %Y %H:%M:%S GMT");
-            let _ = write!(
-                stream,
-                "HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            );
+            let _ =
+                write!(stream, "HTTP/1.1 {status}\r\nDate: {date}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         }
     });
     format!("http://{address}")
+}
+
+fn target(clock_is_ahead: SignedDuration) -> String {
+    answering("404 Not Found", clock_is_ahead)
 }
 
 /// A configuration of five processes; `more` goes below it.
@@ -94,6 +96,8 @@ async fn what_is_well_is_said_to_be_well_and_each_fault_is_named() {
     assert_eq!(of(&findings, "store", "http://127.0.0.1"), ("well", "answers, and takes the token"));
     assert_eq!(of(&findings, "source", "hills").0, "well");
     assert_eq!(of(&findings, "target", "ntfy").0, "well");
+    assert_eq!(of(&findings, "config", "trace").0, "well");
+    assert_eq!(of(&findings, "trace", ""), ("skipped", "no collector of spans is named"));
     assert_eq!(of(&findings, "clock", "").0, "well");
     assert_ne!(of(&findings, "disk", "").0, "skipped");
 
@@ -136,6 +140,41 @@ async fn a_wrong_configuration_is_exit_code_2_and_the_rest_is_looked_at_all_the_
     let (state, words) = of(&findings, "config", "nowcast");
     assert!(state == "wrong" && words.contains("crystal-ball"), "{words}");
     assert_eq!((of(&findings, "config", "api").0, of(&findings, "service", "api").0), ("well", "wrong"));
+}
+
+#[test]
+fn a_config_file_that_is_not_there_or_is_no_toml_is_one_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("raincell.toml");
+    let arguments = ["doctor", "--config", config.to_str().unwrap()];
+    let (code, output, errors) = raincell(&arguments).unwrap();
+    assert_eq!((code, output.as_str(), errors.lines().count()), (2, "", 1), "{errors}");
+    assert!(errors.contains("raincell.toml: No such file"), "{errors}");
+    std::fs::write(&config, "[store]\n[api\n").unwrap();
+    let (code, output, errors) = raincell(&arguments).unwrap();
+    assert_eq!((code, output.as_str(), errors.lines().count()), (2, "", 1), "{errors}");
+    assert!(errors.contains("raincell.toml, line 2: "), "{errors}");
+}
+
+#[test]
+fn the_collector_of_spans_is_asked_whether_it_takes_any() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("raincell.toml");
+    let with_trace = |more: &str| {
+        std::fs::write(&config, configuration(folder.path(), &format!("[trace]\n{more}\n[wind]\n"))).unwrap();
+        doctor(&config, &[])
+    };
+    let at = |endpoint: String| with_trace(&format!("endpoint = '{endpoint}'")).1;
+    assert_eq!(of(&at(answering("200 OK", SignedDuration::ZERO)), "trace", "/v1/traces"), ("well", "takes spans"));
+    let refused = at(answering("401 Unauthorized", SignedDuration::ZERO));
+    assert_eq!(of(&refused, "trace", "/v1/traces"), ("wrong", "refuses who sends"));
+    assert_eq!(of(&refused, "config", "wind"), ("warning", "nobody reads this"));
+    let nobody = at(format!("http://127.0.0.1:{}", free_port().unwrap()));
+    let (state, words) = of(&nobody, "trace", "/v1/traces");
+    assert!(state == "wrong" && words.contains("does not answer"), "{words}");
+    let (code, findings) = with_trace("sample = 2.0");
+    let (state, words) = of(&findings, "config", "trace");
+    assert!(code == 2 && state == "wrong" && words.contains("sample is 2"), "{words}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,6 +47,11 @@ impl TraceSettings {
             .map_err(|problems| ConfigError::Values { section: SECTION, problems })
     }
 
+    /// Where spans are posted to and under which headers, if anywhere.
+    pub fn collector(&self) -> Option<(&Url, &HeaderMap)> {
+        self.collector.as_ref().map(|collector| (&collector.url, &collector.headers))
+    }
+
     fn of(section: Section, environment: impl Fn(&str) -> String) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         if !(0.0..=1.0).contains(&section.sample) {

@@ -1,6 +1,8 @@
-//! What `raincell doctor` looks at: configuration, services, database, sources, posting targets, clock, disk,
-//! certificates. It changes nothing, posts nothing and takes no message out of a queue.
+//! What `raincell doctor` looks at: configuration, services, database, sources, posting targets, collector of spans,
+//! clock, disk, certificates. It changes nothing, posts nothing and takes no message out of a queue.
 
+mod collector;
+mod file;
 mod machine;
 mod remote;
 mod services;
@@ -10,7 +12,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use raincell_service_runtime::{ServiceConfig, config};
+use raincell_service_runtime::{ConfigError, ServiceConfig, TraceSettings, config};
 use serde::Serialize;
 
 use web::Web;
@@ -91,9 +93,9 @@ struct Sections {
 /// Looks at everything that the configuration names; what a bad section hides is left out.
 ///
 /// # Errors
-/// When no HTTP client can be made.
+/// When the file cannot be read or is no TOML; when no HTTP client can be made.
 pub async fn examine(file: Option<&Path>, certificates: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
-    let mut findings = Vec::new();
+    let mut findings = file.map(file::look).transpose()?.unwrap_or_default();
     let sections = Sections {
         store: section(file, &mut findings),
         prepare: section(file, &mut findings),
@@ -101,6 +103,7 @@ pub async fn examine(file: Option<&Path>, certificates: &[PathBuf]) -> anyhow::R
         api: section(file, &mut findings),
         alert: section(file, &mut findings),
     };
+    let traces = usable("trace", TraceSettings::load(file), &mut findings);
     let mut web = Web::new()?;
     findings.extend(services::look(&web, &sections).await);
     if let Some(store) = &sections.store {
@@ -112,6 +115,9 @@ pub async fn examine(file: Option<&Path>, certificates: &[PathBuf]) -> anyhow::R
     if let Some(alert) = &sections.alert {
         findings.extend(remote::targets(&mut web, alert).await);
     }
+    if let Some(traces) = &traces {
+        findings.push(collector::look(&web, traces).await);
+    }
     findings.push(web.clock());
     findings.extend(machine::disks(&sections));
     findings.extend(machine::certificates(certificates, Timestamp::now()));
@@ -119,12 +125,16 @@ pub async fn examine(file: Option<&Path>, certificates: &[PathBuf]) -> anyhow::R
 }
 
 fn section<C: ServiceConfig>(file: Option<&Path>, findings: &mut Vec<Finding>) -> Option<C> {
-    let loaded = config::load::<C>(file);
+    usable(C::SECTION, config::load(file), findings)
+}
+
+/// Tells whether a section can be used, and hands it over if so.
+fn usable<T>(name: &str, loaded: Result<T, ConfigError>, findings: &mut Vec<Finding>) -> Option<T> {
     findings.push(match &loaded {
-        Ok(_) => Finding::well(CONFIG, C::SECTION, "can be used"),
+        Ok(_) => Finding::well(CONFIG, name, "can be used"),
         Err(error) => Finding::wrong(
             CONFIG,
-            C::SECTION,
+            name,
             error.to_string(),
             "correct the keys named; all of them are explained in the service's config.default.toml",
         ),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
-use raincell_http_client::reqwest::{Client, Response, header};
+use raincell_http_client::reqwest::header::{self, HeaderMap};
+use raincell_http_client::reqwest::{Client, RequestBuilder, Response, Url};
 
 use super::Finding;
 
@@ -31,13 +32,14 @@ impl Web {
     pub async fn get(&self, url: &str, bearer: &str) -> Result<Response, String> {
         let request = self.client.get(url);
         let request = if bearer.is_empty() { request } else { request.bearer_auth(bearer) };
-        request.send().await.map_err(|error| {
-            if error.is_timeout() {
-                return format!("no answer within {} s", PATIENCE.as_secs());
-            }
-            // Without the address, which may hold a token.
-            raincell_http_client::chain(&error.without_url())
-        })
+        send(request).await
+    }
+
+    /// The status of what is answered to JSON; else why nothing is.
+    pub async fn post(&self, url: Url, headers: HeaderMap, json: &'static str) -> Result<u16, String> {
+        let request =
+            self.client.post(url).header(header::CONTENT_TYPE, "application/json").headers(headers).body(json);
+        send(request).await.map(|answer| answer.status().as_u16())
     }
 
     /// Asks another machine, and looks at its clock. Its status, or why there is no answer.
@@ -62,6 +64,16 @@ impl Web {
         };
         judge(host, *offset)
     }
+}
+
+async fn send(request: RequestBuilder) -> Result<Response, String> {
+    request.send().await.map_err(|error| {
+        if error.is_timeout() {
+            return format!("no answer within {} s", PATIENCE.as_secs());
+        }
+        // Without the address, which may hold a token.
+        raincell_http_client::chain(&error.without_url())
+    })
 }
 
 fn judge(host: &str, offset: SignedDuration) -> Finding {
