@@ -78,6 +78,13 @@ need_cfn_lint() {
     CFN_LINT="$RAINCELL_CACHE/cfn-lint/bin/cfn-lint"
 }
 
+# The schema of bills of materials, and what checks a document against it.
+need_sbom_venv() {
+    local wanted=(cyclonedx-python-lib==11.12.0 jsonschema-rs==0.60.3)
+    need_venv sbom "${wanted[*]}" "${wanted[@]}"
+    export RAINCELL_TEST_SBOM="$RAINCELL_CACHE/sbom/bin/python"
+}
+
 need_cargo_deny() {
     CARGO_DENY=$(command -v cargo-deny || echo "$RAINCELL_CACHE/tools/bin/cargo-deny")
     [ -x "$CARGO_DENY" ] && return

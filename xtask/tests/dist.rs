@@ -81,6 +81,7 @@ fn the_same_sources_make_the_same_bytes_and_what_is_in_them_runs() {
     let command = whole.join(format!("raincell-{VERSION}/bin/raincell"));
     assert!(Command::new(command).arg("--version").stdout(Stdio::null()).status().unwrap().success());
     assert!(whole.join(format!("raincell-{VERSION}/systemd/raincell-api.socket")).is_file());
+    bills_follow_their_schema(folder.path());
     the_store_starts(&folder.path().join(format!("raincell-store-{VERSION}")));
 }
 
@@ -106,6 +107,20 @@ fn holds_what_a_service_needs(archives: &Path, folder: &Path, service: &str) {
     assert_eq!(uses_sqlite, service == "store", "only the store has a database");
     let here = std::env::var("HOME").unwrap_or_else(|_| "/home".into());
     assert!(!sbom.to_string().contains(&here), "a path of this machine");
+}
+
+/// As CycloneDX publishes it.
+fn bills_follow_their_schema(folder: &Path) {
+    let Ok(python) = std::env::var("RAINCELL_TEST_SBOM") else {
+        println!("skipped: no schema of CycloneDX (RAINCELL_TEST_SBOM)");
+        return;
+    };
+    let bill = |inside: &str| folder.join(format!("{inside}-{VERSION}/sbom.cdx.json"));
+    let mut bills: Vec<PathBuf> = SERVICES.iter().map(|service| bill(&format!("raincell-{service}"))).collect();
+    bills.push(bill("whole/raincell"));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sbom.py");
+    let output = Command::new(python).arg(script).args(bills).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn the_store_starts(inside: &Path) {
