@@ -186,6 +186,12 @@ impl Cloud {
         assert!(response.status().is_success(), "{key}: {}", response.status());
     }
 
+    /// An object of the bucket; `None` where there is none.
+    pub async fn object(&self, key: &str) -> Option<Vec<u8>> {
+        let response = self.client.get(self.url_of(key)).send().await.unwrap();
+        if response.status().is_success() { Some(response.bytes().await.unwrap().to_vec()) } else { None }
+    }
+
     /// Takes an object away.
     pub async fn delete(&self, key: &str) {
         assert!(self.client.delete(self.url_of(key)).send().await.unwrap().status().is_success());

@@ -42,6 +42,8 @@ pub enum Command {
     Alerts(AlertsArguments),
     /// Look at configuration, services, database, sources, targets, clock, disk and certificates, and say what is wrong
     Doctor(DoctorArguments),
+    /// Put files into an object store (S3): backups, logs of past days
+    Archive(ArchiveArguments),
 }
 
 /// A command line that is well-formed and still cannot be followed: exit code 2.
@@ -306,6 +308,22 @@ pub struct DoctorArguments {
     /// JSON instead of text
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ArchiveArguments {
+    /// Files; each keeps its name
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Where to: s3://BUCKET or s3://BUCKET/FOLDER. Credentials are looked for as by any AWS program
+    #[arg(long)]
+    pub to: String,
+    /// Region of the bucket
+    #[arg(long, default_value = "us-east-1")]
+    pub region: String,
+    /// Address of an S3 other than Amazon's
+    #[arg(long, default_value = "")]
+    pub endpoint: String,
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::DeadLetters(arguments) => commands::store::run_dead_letters(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
+        Command::Archive(arguments) => commands::archive::run(&arguments),
         Command::Alerts(arguments) => commands::alerts::run(&arguments),
     };
     match result {

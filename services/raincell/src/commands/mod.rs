@@ -1,6 +1,7 @@
 //! One module a subcommand: each has `run(&arguments)`.
 
 pub mod alerts;
+pub mod archive;
 pub mod composite;
 pub mod demo;
 pub mod doctor;
