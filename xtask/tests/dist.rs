@@ -32,6 +32,8 @@ fn dist(out: &Path, umask: &str) {
         .arg(out)
         .arg("--bin-dir")
         .arg(bin_dir())
+        // Else that of the last commit, and somebody may commit in between.
+        .env("SOURCE_DATE_EPOCH", "1750000000")
         .stdout(Stdio::null())
         .status()
         .unwrap();
