@@ -32,7 +32,7 @@ mkdir -p "$staged/packer" "$staged/target/dist"
 cp -r ansible "$staged"
 cp packer/* "$staged/packer"
 rm "$staged/packer/plugins.pkr.hcl"
-packer validate -var version=0.0.0 -var base_image_checksum=none "$staged/packer" >/dev/null
+PACKER_CACHE_DIR="$staged/cache" packer validate -var version=0.0.0 -var base_image_checksum=none "$staged/packer" >/dev/null
 
 if [ -f Vagrantfile ]; then
     VAGRANT_HOME="$staged/vagrant" VAGRANT_CWD="$PWD" VAGRANT_DOTFILE_PATH="$staged/dot" vagrant validate --ignore-provider >/dev/null

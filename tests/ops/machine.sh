@@ -1,5 +1,9 @@
 # shellcheck shell=bash
-# A test machine: an overlay on the base root, booted by systemd-nspawn, reached by SSH. Sourced.
+# A test machine: the base root (an overlay on it, or a copy), booted by systemd-nspawn, reached by SSH. Sourced.
+
+# What a test takes of $TMPDIR at most, and the base root of the cache; in MB.
+WORK_ROOM_MB=4500
+ROOT_ROOM_MB=1500
 
 # Why systemd-nspawn cannot run here; nothing when it can.
 why_no_nspawn() {
@@ -7,8 +11,8 @@ why_no_nspawn() {
         echo "not root"
     elif ! command -v apt-get >/dev/null; then
         echo "not Debian"
-    elif ! overlay_works; then
-        echo "no overlay file system here (inside a container?)"
+    elif ! has_room; then
+        echo "too little room: $WORK_ROOM_MB MB in ${TMPDIR:-/tmp} and $ROOT_ROOM_MB MB in $RAINCELL_CACHE are wanted"
     elif ! unshare --mount --pid --fork --net true 2>/dev/null; then
         echo "no namespaces (a container without privileges)"
     elif [ ! -d /sys/fs/cgroup ] || ! mountpoint --quiet /sys/fs/cgroup; then
@@ -16,26 +20,55 @@ why_no_nspawn() {
     fi
 }
 
-overlay_works() {
-    local folder works=1
-    folder=$(mktemp -d)
-    mkdir "$folder"/{lower,upper,work,root}
-    if mount -t overlay raincell-test -o "lowerdir=$folder/lower,upperdir=$folder/upper,workdir=$folder/work" "$folder/root" 2>/dev/null; then
-        umount "$folder/root" && works=0
-    fi
-    rm -rf "$folder"
-    return $works
+has_room() {
+    local folder=${TMPDIR:-/tmp} wanted=$WORK_ROOM_MB
+    mkdir -p "$RAINCELL_CACHE"
+    # Both on one disk?
+    [ "$(stat -c %d "$folder")" != "$(stat -c %d "$RAINCELL_CACHE")" ] || wanted=$((WORK_ROOM_MB + ROOT_ROOM_MB))
+    [ "$(room_mb "$folder")" -ge "$wanted" ] && [ "$(room_mb "$RAINCELL_CACHE")" -ge "$ROOT_ROOM_MB" ]
 }
 
-# $MACHINE (a folder) gets an overlay, a key and an address.
+room_mb() { df --block-size=1M --output=avail "$1" | tail -n 1; }
+
+# A work folder; those whose owner was killed before it could tidy up go.
+make_work() {
+    local old owner
+    for old in "${TMPDIR:-/tmp}"/raincell-{ops,image}-??????; do
+        owner=$(cat "$old/owner" 2>/dev/null) || continue
+        grep -qs tests/ops "/proc/$owner/cmdline" || drop_work "$old"
+    done
+    work=$(mktemp -d --tmpdir "raincell-$1-XXXXXX")
+    echo $$ >"$work/owner"
+}
+
+# Nothing of this machine's is below it any more when it is deleted.
+drop_work() {
+    local mounted
+    while read -r mounted; do
+        umount "$mounted" 2>/dev/null || umount --lazy "$mounted" 2>/dev/null || true
+    done < <(awk -v below="$1/" 'index($2, below) == 1 { print $2 }' /proc/self/mounts | tac)
+    ! grep -qs " $1/" /proc/self/mounts && rm -rf --one-file-system "$1"
+}
+
+# A program that ends with this shell, however the shell ends. Always with & behind it: $! is the program then.
+tied() { exec setpriv --pdeathsig TERM "$@"; }
+
+# $1/root: the base root, to be changed at will.
+make_root() {
+    mkdir -p "$1"/{upper,work,root}
+    mount -t overlay raincell-test -o "lowerdir=$BASE_ROOT,upperdir=$1/upper,workdir=$1/work" "$1/root" 2>/dev/null && return
+    # As where / is an overlay itself.
+    cp -a "$BASE_ROOT/." "$1/root"
+}
+
+# $MACHINE (a folder) gets a root, a key and an address.
 make_machine() {
     MACHINE="$1"
     MACHINE_NAME="rc$(($$ % 100000))"
     local net=$(($$ % 250 + 1))
     MACHINE_IP="10.213.$net.2"
     HOST_IP="10.213.$net.1"
-    mkdir -p "$MACHINE"/{upper,work,root}
-    mount -t overlay raincell-test -o "lowerdir=$BASE_ROOT,upperdir=$MACHINE/upper,workdir=$MACHINE/work" "$MACHINE/root"
+    make_root "$MACHINE"
     [ -f "$MACHINE/key" ] || ssh-keygen -q -t ed25519 -N '' -f "$MACHINE/key"
     let_in "$MACHINE/root"
     # The lists are as old as the root, and there is no network to get newer ones.
@@ -58,23 +91,25 @@ let_in() {
     printf '[Match]\nName=en* eth*\n[Network]\nDHCP=yes\n' >"$root/etc/systemd/network/20-wired.network"
 }
 
+# 2 where nspawn gives up by itself before there is a machine: that is this computer's doing.
 boot_machine() {
     # Its console stays ours to read; nothing registers with a systemd of this machine, which may have none.
-    systemd-nspawn --quiet --boot --register=no --keep-unit --network-veth --resolv-conf=off --timezone=off \
+    tied systemd-nspawn --quiet --boot --register=no --keep-unit --network-veth --resolv-conf=off --timezone=off \
         --link-journal=no --console=read-only --machine="$MACHINE_NAME" --directory="$MACHINE/root" \
         >>"$MACHINE/console" 2>&1 </dev/null &
     NSPAWN=$!
     local _try
-    for _try in $(seq 100); do
+    local until=$((SECONDS + 300))
+    while kill -0 "$NSPAWN" 2>/dev/null && [ $SECONDS -lt $until ]; do
         ip address add "$HOST_IP/24" dev "ve-$MACHINE_NAME" 2>/dev/null && break
         sleep 0.1
     done
-    ip link set "ve-$MACHINE_NAME" up
-    for _try in $(seq 150); do
+    ip link set "ve-$MACHINE_NAME" up 2>/dev/null || true
+    while kill -0 "$NSPAWN" 2>/dev/null && [ $SECONDS -lt $until ]; do
         in_machine true 2>/dev/null && return
-        kill -0 "$NSPAWN" 2>/dev/null || break
         sleep 0.2
     done
+    if ! kill -0 "$NSPAWN" 2>/dev/null && ! grep -q '^Welcome to' "$MACHINE/console"; then return 2; fi
     echo "the machine does not boot:" >&2
     tail -n 20 "$MACHINE/console" >&2
     return 1
@@ -90,7 +125,7 @@ stop_machine() {
     "${SSH[@]}" -O exit "debian@$MACHINE_IP" 2>/dev/null || true
     kill -TERM "$NSPAWN" 2>/dev/null || true
     local _try
-    for _try in $(seq 100); do
+    for _try in $(seq 300); do
         kill -0 "$NSPAWN" 2>/dev/null || break
         sleep 0.1
     done
@@ -98,13 +133,6 @@ stop_machine() {
     kill -TERM "$NSPAWN" 2>/dev/null || true
     wait "$NSPAWN" 2>/dev/null || true
     NSPAWN=
-}
-
-drop_machine() {
-    [ -n "${MACHINE:-}" ] || return 0
-    stop_machine
-    umount "$MACHINE/root" 2>/dev/null || umount --lazy "$MACHINE/root" 2>/dev/null || true
-    rm -rf "$MACHINE"
 }
 
 # ansible-playbook on the machine: playbook and further arguments.

@@ -27,14 +27,14 @@ SHELL
 # Two hours of simulated scans, as files; the last ones into $2.
 make_scans() {
     local folder=$1 count=$2 raincell=$3 demo
-    "$raincell" demo --data "$folder" --port 0 >/dev/null 2>&1 &
+    tied "$raincell" demo --data "$folder" --port 0 >/dev/null 2>&1 &
     demo=$!
-    local _try
-    for _try in $(seq 600); do
+    local until=$((SECONDS + 900))
+    while kill -0 "$demo" 2>/dev/null && [ $SECONDS -lt $until ]; do
         [ "$(find "$folder/raw" -name '*.h5' 2>/dev/null | wc -l)" -ge 25 ] && break
         sleep 0.2
     done
-    kill -KILL "$demo"
+    kill -KILL "$demo" 2>/dev/null || true
     wait "$demo" 2>/dev/null || true
     find "$folder/raw" -name '*.h5' | sort | tail -n "$count"
 }
