@@ -7,6 +7,7 @@ use serde::Deserialize;
 /// The `[nowcast]` section.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct Config {
     /// Address of health, readiness, metrics and `GET /v1/nowcast`.
     pub bind: String,
@@ -22,6 +23,8 @@ pub struct Config {
     pub method: String,
     /// Probabilities and percentiles, too.
     pub ensemble: bool,
+    /// The probabilities put right by how those of the last hour's fields came out, at every run.
+    pub recalibrate: bool,
     /// Minutes between two products.
     pub step_minutes: u32,
     /// How many products.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use ndarray::{Array2, ArrayView2, Zip};
 use raincell_frame::{EncodedProduct, Frame};
 use raincell_model::{Grid, RainField};
-use raincell_nowcasts::{EnsembleSettings, Inflow, LeadTimes, PROBABILITY_RATES_MM_H};
+use raincell_nowcasts::{EnsembleModel, EnsembleSettings, Inflow, LeadTimes, PROBABILITY_RATES_MM_H};
 use raincell_verification::probability_name;
 
 use crate::calibration::Calibrations;
@@ -25,6 +25,8 @@ pub struct Task {
     pub source: String,
     /// The frames, ascending in time.
     pub past: Arc<Vec<RainField>>,
+    /// What makes the probabilities.
+    pub model: EnsembleModel,
     /// Lead times.
     pub leads: LeadTimes,
     /// What stands where the air comes from beyond what was observed.
@@ -51,7 +53,7 @@ impl Task {
     pub fn products(&self) -> anyhow::Result<Vec<EncodedProduct>> {
         let newest = self.past.last().context("no frame")?;
         let settings = EnsembleSettings { members: 0, seed: 0 };
-        let (steps, _) = raincell_nowcasts::ensemble(&self.past, &self.leads, self.inflow, settings)?;
+        let (steps, _) = self.model.run(&self.past, &self.leads, self.inflow, settings)?;
         let settling = Settling::new(newest.valid_time, steps.motion(), self.step_min, self.inflow)?;
         let mut products = Vec::new();
         self.put(&settling, 0, newest, || Lead::observed(newest), &mut products)?;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use raincell_frame::EncodedProduct;
 use raincell_model::{NowcastRun, RainField};
-use raincell_nowcasts::{Inflow, LeadTimes, Nowcast, NowcastMethod, Timings};
+use raincell_nowcasts::{EnsembleModel, Inflow, LeadTimes, Nowcast, NowcastMethod, Timings};
 use tokio::task::spawn_blocking;
 
 use crate::calibration::Calibrations;
@@ -25,7 +25,7 @@ const QUICK: &str = "extrapolation";
 pub struct Maker {
     method: Arc<dyn NowcastMethod>,
     quick: Arc<dyn NowcastMethod>,
-    ensemble: bool,
+    ensemble: Option<EnsembleModel>,
     inflow: Inflow,
     step_min: u32,
     budget: Duration,
@@ -79,7 +79,7 @@ impl Maker {
         Ok(Self {
             method: Arc::from(find(&config.method)?),
             quick: Arc::from(find(QUICK)?),
-            ensemble: config.ensemble,
+            ensemble: config.ensemble.then(|| EnsembleModel::default().recalibrating(config.recalibrate)),
             inflow,
             step_min: config.step_minutes,
             budget: Duration::from_secs_f64(config.budget_seconds),
@@ -88,9 +88,10 @@ impl Maker {
         })
     }
 
-    /// How far back before the newest frame the method looks.
+    /// How far back before the newest frame the method and the ensemble look.
     pub fn history(&self) -> SignedDuration {
-        self.method.history()
+        let ensemble = self.ensemble.as_ref().map_or(SignedDuration::ZERO, EnsembleModel::history);
+        self.method.history().max(ensemble)
     }
 
     /// True for runs as this process makes them where time allows.
@@ -117,8 +118,8 @@ impl Maker {
             }
         };
         let (mut fallback, mut further) = (fallback, Vec::new());
-        if self.ensemble && fallback.is_none() {
-            match self.ensemble_in_time(&source, &past, leads, began, calibrations).await {
+        if let Some(model) = self.ensemble.as_ref().filter(|_| fallback.is_none()) {
+            match self.ensemble_in_time(model, &source, &past, leads, began, calibrations).await {
                 Ok(products) => further = products,
                 Err(reason) => {
                     metrics::counter!("raincell_nowcast_fallbacks_total", "from" => "ensemble", "to" => method)
@@ -150,6 +151,7 @@ impl Maker {
     /// Probabilities and percentiles; or why there are none in time.
     async fn ensemble_in_time(
         &self,
+        model: &EnsembleModel,
         source: &str,
         past: &Arc<Vec<RainField>>,
         leads: LeadTimes,
@@ -161,6 +163,7 @@ impl Maker {
         let task = ensemble::Task {
             source: source.to_owned(),
             past: Arc::clone(past),
+            model: model.clone(),
             leads,
             inflow: self.inflow,
             step_min: self.step_min,

@@ -1,5 +1,7 @@
-//! Skill of the ensemble over events: `ensemble_skill FOLDER_OF_EVENTS MEMBERS [EVENT…]`, events as flat files (see
-//! `flat`). Hindcasts of 12 steps from the start fields 11 and 23 of each event, pooled.
+//! Skill of the ensemble over events: `ensemble_skill FOLDER_OF_EVENTS MEMBERS[:WEIGHTS_FOLDER] [EVENT…]`, events as flat
+//! files (see `flat`). Hindcasts of 12 steps from the start fields 11 and 23 of each event (or those that `STARTS` lists),
+//! pooled. With a folder of weights as `fit/fit_ensemble.py` writes them, each event has those that were fitted without it.
+//! `RECALIBRATE=no` leaves the odds as they were fitted.
 
 mod flat;
 
@@ -7,16 +9,21 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use raincell_nowcasts::{EnsembleSettings, Inflow, LeadTimes, ensemble};
+use raincell_nowcasts::{EnsembleModel, EnsembleSettings, Inflow, LeadTimes};
 use raincell_verification::{CrpsPool, EnsemblePool, THRESHOLDS_MM_H, ToldEnsemble};
 
-const STARTS: [usize; 2] = [11, 23];
+const STARTS: &str = "11,23";
 const LEADS: [usize; 3] = [3, 6, 12];
 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let folder = PathBuf::from(args.next().context("usage: ensemble_skill FOLDER_OF_EVENTS MEMBERS [EVENT…]")?);
-    let members = args.next().context("how many members?")?.parse()?;
+    let members = args.next().context("how many members?")?;
+    let (members, weights) = members.split_once(':').map_or((&*members, None), |(m, folder)| (m, Some(folder)));
+    let members: usize = members.parse()?;
+    let starts = std::env::var("STARTS").unwrap_or_else(|_| STARTS.to_owned());
+    let starts: Vec<usize> = starts.split(',').map(str::parse).collect::<Result<_, _>>()?;
+    let recalibrates = std::env::var("RECALIBRATE").map_or(true, |answer| answer != "no");
     let mut events: Vec<String> = args.collect();
     if events.is_empty() {
         for entry in std::fs::read_dir(&folder)? {
@@ -28,12 +35,22 @@ fn main() -> Result<()> {
         let fields = flat::load(&folder.join(&event))?;
         let mut pools = LEADS.map(|_| (EnsemblePool::default(), CrpsPool::default()));
         let mut seconds = Vec::new();
-        for start in STARTS {
+        let model = match weights {
+            None => EnsembleModel::default(),
+            Some(folder) => {
+                let bytes = std::fs::read(PathBuf::from(folder).join(format!("{event}.f32")))?;
+                let numbers: Vec<f32> =
+                    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+                EnsembleModel::with_weights(&numbers).context("other weights than expected")?
+            }
+        };
+        let model = model.recalibrating(recalibrates);
+        for &start in &starts {
             let past = &fields[..=start];
             let leads = LeadTimes { step_min: flat::step_min(past), count: 12 };
             let mut started = Instant::now();
             let (nowcast, motion_s) =
-                ensemble(past, &leads, Inflow::LastObservation, EnsembleSettings { members, seed: 42 })?;
+                model.run(past, &leads, Inflow::LastObservation, EnsembleSettings { members, seed: 42 })?;
             let mut spent = -motion_s;
             for (lead, step) in nowcast.enumerate() {
                 let step = step?;
@@ -55,7 +72,7 @@ fn main() -> Result<()> {
             }
             seconds.push(spent);
         }
-        println!("{event} ensemble motion_s=0 nowcast_s={:.3}", seconds[0].min(seconds[1]));
+        println!("{event} ensemble motion_s=0 nowcast_s={:.3}", seconds.iter().copied().fold(f64::INFINITY, f64::min));
         for ((pool, told), lead) in pools.iter().zip(LEADS) {
             print!("+{lead:<2} crps={:.4}", pool.crps().unwrap_or_default());
             print!(" crps_of_products={:.4}", told.crps_mm_h().unwrap_or_default());

@@ -1,26 +1,18 @@
 //! Calibrated probabilities: log-odds that rain reaches a rate, from how strong it is around where the air comes from.
 
-use std::time::Instant;
-
-use jiff::SignedDuration;
 use ndarray::{Array2, Array3};
-use raincell_extrapolation::{Inflow, Interpolation, Trajectories};
+use raincell_extrapolation::{Inflow, Trajectories};
 use raincell_model::RainField;
-use raincell_motion::{MotionEstimator, PyramidFlow};
 use raincell_simd::{exp, log2, widest};
 use rayon::prelude::*;
 
-use crate::calibrated_weights::{FEATURES, RATES, RATES_MM_H, WEIGHTS};
-use crate::ensemble::Scene;
-use crate::method::newest;
+use crate::calibrated_weights::{FEATURES, RATES, RATES_MM_H};
+use crate::recalibration::Recalibration;
 use crate::scales::blurred;
-use crate::states::along;
-use crate::{EnsembleNowcast, EnsembleSettings, LeadTimes, NowcastError, Predictive};
+use crate::{NowcastError, Predictive};
 
-/// How far back fields are of use, minutes.
-const HISTORY_MIN: i64 = 31;
-/// Ages of the two earlier states, minutes.
-const AGES_MIN: [f32; 2] = [5.0, 15.0];
+/// By rate and feature the three coefficients of a parabola in ln(lead / 30 min).
+pub(crate) type Table = [[[f32; 3]; FEATURES]; RATES];
 /// Dry and unknown stand here, dB.
 const DRY_DB: f32 = -17.0;
 /// Strength rises from 0 to 1 within so many dB below and above the rate: sharply, and widely.
@@ -54,54 +46,11 @@ const FITTED_MIN: (f32, f32) = (5.0, 120.0);
 /// Log-odds below which a probability is nought.
 const NEVER: f32 = -9.0;
 
-/// The ensemble nowcast of the newest of `past` fields (in any order), for each of `leads`: members drawn from calibrated
-/// probabilities. With [`Inflow::LastObservation`] what comes from
-/// beyond what was observed is guessed from the observed surroundings. Also the seconds that the motion took.
-///
-/// # Errors
-/// As [`NowcastMethod::run`](crate::NowcastMethod::run).
-pub fn ensemble(
-    past: &[RainField],
-    leads: &LeadTimes,
-    inflow: Inflow,
-    settings: EnsembleSettings,
-) -> Result<(EnsembleNowcast, f64), NowcastError> {
-    let started = Instant::now();
-    let last = newest(past)?;
-    let valid_times = leads.valid_times(last.valid_time)?;
-    let motion = PyramidFlow::default().estimate(past)?;
-    let motion_s = started.elapsed().as_secs_f64();
-    let along = along(&motion, leads.step_min as f32, leads.count)?;
-
-    let age_min = |f: &RainField| last.valid_time.duration_since(f.valid_time).as_secs_f32() / 60.0;
-    let mut states = vec![decibels(&last.rate_mm_h)];
-    let mut trajectories = Trajectories::new(&motion)?;
-    for wanted in AGES_MIN {
-        let distance = |f: &RainField| (age_min(f) - wanted).abs();
-        let usable = past.iter().rev().filter(|f| age_min(f) <= HISTORY_MIN as f32);
-        let Some(field) = usable.min_by(|a, b| distance(a).total_cmp(&distance(b))) else { break };
-        let mut trajectories_back = trajectories.clone();
-        trajectories_back.advance(age_min(field) - trajectories.minutes());
-        let carried = trajectories_back.carry(&field.rate_mm_h, Interpolation::Bilinear, Inflow::LastObservation)?;
-        states.push(decibels(&carried));
-        if age_min(field) > trajectories.minutes() {
-            trajectories = trajectories_back;
-        }
-    }
-    let pattern = [halved(&states[0], |d| d), halved(states.get(1).unwrap_or(&states[0]), |d| d)];
-    let predictive = Calibrated::new(last, &states, along.clone(), inflow);
-    let scene = Scene { grid: last.grid.clone(), motion, along, valid_times, pattern };
-    Ok((EnsembleNowcast::new(scene, Box::new(predictive), settings)?, motion_s))
-}
-
-/// How far back [`ensemble`] makes use of fields.
-pub fn ensemble_history() -> SignedDuration {
-    SignedDuration::from_mins(HISTORY_MIN)
-}
-
 /// Log-odds by logistic regression: the weight of each feature is a parabola in the logarithm of the lead time, so that
 /// three planes a rate hold all that the smoothed features say at every lead.
-struct Calibrated {
+pub(crate) struct Calibrated {
+    weights: Box<Table>,
+    recalibration: Recalibration,
     last_mm_h: Array2<f32>,
     now_db: Array2<f32>,
     /// The coefficients of the parabola of the smoothed features' part, a lane per rate, and in the last lane the share
@@ -115,7 +64,16 @@ struct Calibrated {
 type Lanes = [f32; RATES + 1];
 
 impl Calibrated {
-    fn new(last: &RainField, states: &[Array2<f32>], along: Vec<Trajectories>, inflow: Inflow) -> Self {
+    /// From the newest field and the states (the newest first) carried to its time, in decibels; only for the `rates` asked
+    /// for (numbers of them): the odds of the others mean nothing.
+    pub fn new(
+        last: &RainField,
+        states: &[Array2<f32>],
+        along: Vec<Trajectories>,
+        inflow: Inflow,
+        weights: &Table,
+        rates: &[usize],
+    ) -> Self {
         let last_mm_h = last.rate_mm_h.as_standard_layout().into_owned();
         let sigma = |km: f32| km / last.grid.cell_km().max(1e-3) as f32 / 2.0;
         let known = halved(&last_mm_h, |r| if r.is_nan() { 0.0 } else { 1.0 });
@@ -125,12 +83,12 @@ impl Calibrated {
                 scales.push((km, blurred(&known, sigma(km))));
             }
         }
-        let planes: Vec<[Array2<f32>; 3]> = (0..RATES)
-            .into_par_iter()
-            .map(|k| {
+        let planes: Vec<[Array2<f32>; 3]> = rates
+            .par_iter()
+            .map(|&k| {
                 let rate_db = 10.0 * RATES_MM_H[k].log10();
                 let mut sums = [(); 3].map(|()| Array2::from_elem(known.dim(), 0.0_f32));
-                for (sum, weight) in sums.iter_mut().zip(WEIGHTS[k][FEATURES - 1]) {
+                for (sum, weight) in sums.iter_mut().zip(weights[k][FEATURES - 1]) {
                     sum.fill(weight);
                 }
                 for (i, (state, half_width, km)) in SMOOTHED.into_iter().enumerate() {
@@ -141,7 +99,7 @@ impl Calibrated {
                     if let Some((_, known)) = scales.iter().find(|(k, _)| *k == km) {
                         feature.zip_mut_with(known, |f, n| *f = if *n > LEAST_KNOWN { *f / n } else { 0.0 });
                     }
-                    for (sum, weight) in sums.iter_mut().zip(WEIGHTS[k][1 + i]) {
+                    for (sum, weight) in sums.iter_mut().zip(weights[k][1 + i]) {
                         sum.scaled_add(weight, &feature);
                     }
                 }
@@ -154,15 +112,72 @@ impl Calibrated {
         let surroundings_known = widest.map_or_else(|| known.clone(), |(_, share)| share);
         let mut parabolas: Vec<[Lanes; 3]> =
             surroundings_known.iter().map(|n| [[*n; RATES + 1], [0.0; RATES + 1], [0.0; RATES + 1]]).collect();
-        for (k, sums) in planes.iter().enumerate() {
+        for (&k, sums) in rates.iter().zip(&planes) {
             for (power, sum) in sums.iter().enumerate() {
                 for (parabola, value) in parabolas.iter_mut().zip(sum) {
                     parabola[power][k] = *value;
                 }
             }
         }
-        Self { last_mm_h, now_db, parabolas, along, inflow }
+        let weights = Box::new(*weights);
+        Self { weights, recalibration: Recalibration::default(), last_mm_h, now_db, parabolas, along, inflow }
     }
+
+    /// The same with odds put right.
+    pub fn recalibrated(self, recalibration: Recalibration) -> Self {
+        Self { recalibration, ..self }
+    }
+
+    /// Log-odds by the surroundings at a lead time, cells of the halved grid row by row.
+    fn summed(&self, lead_min: f32) -> Vec<Lanes> {
+        let t = in_parabolas(lead_min);
+        let (shift, slope) = self.recalibration.at(lead_min);
+        let mut summed = vec![[0.0; RATES + 1]; self.parabolas.len()];
+        summed.par_iter_mut().zip(&self.parabolas).with_min_len(1 << 12).for_each(|(sum, [a, b, c])| {
+            *sum = std::array::from_fn(|k| shift[k] + slope[k] * (a[k] + t * (b[k] + t * c[k])));
+        });
+        summed
+    }
+
+    fn lead<'a>(&self, lead_min: f32, summed: &'a [Lanes]) -> Lead<'a> {
+        let t = in_parabolas(lead_min);
+        let (_, slope) = self.recalibration.at(lead_min);
+        let own = |k: usize| {
+            let [a, b, c] = self.weights[k.min(RATES - 1)][0];
+            slope[k] * (a + t * (b + t * c))
+        };
+        let (rows, columns) = self.last_mm_h.dim();
+        Lead {
+            own: std::array::from_fn(own),
+            rates_db: std::array::from_fn(|k| 10.0 * RATES_MM_H[k.min(RATES - 1)].log10()),
+            summed: Grid { rows: rows.div_ceil(2), columns: columns.div_ceil(2), cells: summed },
+        }
+    }
+
+    /// Log-odds at a lead (counted from 0) in every `stride`-th cell of every `stride`-th row: row, column, odds by rate.
+    pub fn sampled_odds(&self, lead: usize, stride: usize) -> Vec<([usize; 2], [f32; RATES])> {
+        let (trajectories, (rows, columns)) = (&self.along[lead], self.last_mm_h.dim());
+        let Some(now_db) = self.now_db.as_slice() else { return Vec::new() };
+        let now_db = Grid { rows, columns, cells: now_db };
+        let summed = self.summed(trajectories.minutes());
+        let lead = self.lead(trajectories.minutes(), &summed);
+        let (mut line, mut origins, mut sampled) = (Vec::new(), Vec::new(), Vec::new());
+        for row in (stride / 2..rows).step_by(stride.max(1)) {
+            trajectories.origins(row, &mut line, &mut origins);
+            for (column, origin) in origins.iter().enumerate().skip(stride / 2).step_by(stride.max(1)) {
+                if let Some((place, around)) = self.place([row as f32, column as f32], *origin, &lead) {
+                    let odds = odds(&now_db, &lead, place, &around);
+                    sampled.push(([row, column], std::array::from_fn(|k| odds[k])));
+                }
+            }
+        }
+        sampled
+    }
+}
+
+/// What the weights' parabolas are of.
+fn in_parabolas(lead_min: f32) -> f32 {
+    (lead_min.clamp(FITTED_MIN.0, FITTED_MIN.1) / 30.0).ln()
 }
 
 impl Predictive for Calibrated {
@@ -172,18 +187,10 @@ impl Predictive for Calibrated {
 
     fn exceedance(&self, lead: usize) -> Result<Array3<f32>, NowcastError> {
         let trajectories = &self.along[lead];
-        let t = (trajectories.minutes().clamp(FITTED_MIN.0, FITTED_MIN.1) / 30.0).ln();
         let dry = self.now_db.iter().all(|d| *d <= DRY_DB);
         let (rows, columns) = self.last_mm_h.dim();
-        let mut summed = vec![[0.0; RATES + 1]; self.parabolas.len()];
-        summed.par_iter_mut().zip(&self.parabolas).with_min_len(1 << 12).for_each(|(sum, [a, b, c])| {
-            *sum = std::array::from_fn(|k| a[k] + t * (b[k] + t * c[k]));
-        });
-        let weights = Lead {
-            own: std::array::from_fn(|k| WEIGHTS[k.min(RATES - 1)][0]).map(|[a, b, c]: [f32; 3]| a + t * (b + t * c)),
-            rates_db: std::array::from_fn(|k| 10.0 * RATES_MM_H[k.min(RATES - 1)].log10()),
-            summed: Grid { rows: rows.div_ceil(2), columns: columns.div_ceil(2), cells: &summed },
-        };
+        let summed = self.summed(trajectories.minutes());
+        let weights = self.lead(trajectories.minutes(), &summed);
         let mut exceedance = Array3::zeros((rows, columns, RATES));
         let (Some(out), Some(now_db)) = (exceedance.as_slice_mut(), self.now_db.as_slice()) else {
             return Ok(exceedance);
@@ -244,9 +251,9 @@ impl Calibrated {
     }
 }
 
-/// The probabilities at a place with given log-odds by its surroundings, falling from rate to rate.
+/// The log-odds at a place with given ones by its surroundings.
 #[inline(always)]
-fn probabilities(now_db: &Grid<'_, f32>, lead: &Lead<'_>, [y, x]: [f32; 2], odds: &Lanes) -> [f32; RATES] {
+fn odds(now_db: &Grid<'_, f32>, lead: &Lead<'_>, [y, x]: [f32; 2], around: &Lanes) -> Lanes {
     let corners = now_db.corners(y, x);
     let mut strengths = [0.0; RATES + 1];
     for (db, weight) in corners {
@@ -256,7 +263,13 @@ fn probabilities(now_db: &Grid<'_, f32>, lead: &Lead<'_>, [y, x]: [f32; 2], odds
             }
         }
     }
-    let odds: Lanes = std::array::from_fn(|k| odds[k] + lead.own[k] * strengths[k]);
+    std::array::from_fn(|k| around[k] + lead.own[k] * strengths[k])
+}
+
+/// The probabilities at a place with given log-odds by its surroundings, falling from rate to rate.
+#[inline(always)]
+fn probabilities(now_db: &Grid<'_, f32>, lead: &Lead<'_>, place: [f32; 2], around: &Lanes) -> [f32; RATES] {
+    let odds = odds(now_db, lead, place, around);
     let mut p = [0.0; RATES];
     if odds[0] < NEVER {
         return p;
@@ -314,14 +327,14 @@ fn strength(rain_db: f32, rate_db: f32, half_width_db: f32) -> f32 {
 }
 
 /// Rain decibels with [`DRY_DB`] for what is dry or unknown.
-fn decibels(rate_mm_h: &Array2<f32>) -> Array2<f32> {
+pub(crate) fn decibels(rate_mm_h: &Array2<f32>) -> Array2<f32> {
     let mut out = rate_mm_h.as_standard_layout().into_owned();
     out.par_mapv_inplace(|r| if r > 0.02 { (10.0 * std::f32::consts::LOG10_2) * log2(r) } else { DRY_DB });
     out
 }
 
 /// Means over 2 × 2 cells of what `of` makes of each; at odd edges over what there is.
-fn halved(field: &Array2<f32>, of: impl Fn(f32) -> f32 + Sync) -> Array2<f32> {
+pub(crate) fn halved(field: &Array2<f32>, of: impl Fn(f32) -> f32 + Sync) -> Array2<f32> {
     let (rows, columns) = field.dim();
     let mut out = Array2::zeros((rows.div_ceil(2), columns.div_ceil(2)));
     ndarray::Zip::indexed(&mut out).par_for_each(|(r, c), value| {

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::NowcastError;
 
 /// What the fresh motion is taken from: fields no older than this, minutes.
-const FRESH_MIN: f32 = 16.0;
+pub(crate) const FRESH_MIN: f32 = 16.0;
 /// The time in which the fresh motion gives way to the lasting one but for 1/e, minutes.
 const GIVES_WAY_MIN: f32 = 30.0;
 
