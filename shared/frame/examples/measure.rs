@@ -1,5 +1,5 @@
 //! Bytes and speed of the sparse frame on composites: `cargo run --release -p raincell-frame --example measure -- DIR…`
-//! prints a line for each folder of ODIM_H5 composites.
+//! prints a table with a row for each folder of ODIM_H5 composites.
 //!
 //! Speeds are of processor time on one core, so that others who use the machine count less; beside them stands how fast
 //! the same fields are merely copied, as a measure of what such a machine gives just then.
@@ -13,27 +13,30 @@ use std::path::Path;
 use raincell_frame::{Frame, decode, decode_header, decode_point, encode};
 use raincell_gridding::{DEFAULT_CAP_MM_H, ZR, grid_scan_to_rain};
 use raincell_io::{RawScan, ReadOptions, read};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Each thing is repeated for so long, seconds of processor time.
-const LASTING_S: f64 = 1.0;
+const LASTING_S: f64 = 2.0;
 
 /// Seconds that this thread has been on a processor.
-fn processor_s() -> Result<f64, Box<dyn Error>> {
-    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
-    Ok(text.split_whitespace().next().ok_or("no time in schedstat")?.parse::<f64>()? / 1e9)
+fn processor_s() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// Seconds of processor time that going through all frames once takes.
-fn timed<T>(frames: &[T], mut work: impl FnMut(&T)) -> Result<f64, Box<dyn Error>> {
-    let (began, mut rounds) = (processor_s()?, 0);
-    loop {
-        frames.iter().for_each(&mut work);
-        rounds += 1;
-        let passed = processor_s()? - began;
-        if passed > LASTING_S {
-            return Ok(passed / f64::from(rounds));
+/// Seconds of processor time that the frames take, of each the least of many times: frame after frame, round after round,
+/// so that none is still in a cache from the time before.
+fn timed<T>(frames: &[T], mut work: impl FnMut(&T)) -> f64 {
+    let began = processor_s();
+    let mut least = vec![f64::INFINITY; frames.len()];
+    while processor_s() - began < LASTING_S {
+        for (frame, least) in frames.iter().zip(&mut least) {
+            let before = processor_s();
+            work(frame);
+            *least = least.min(processor_s() - before);
         }
     }
+    least.iter().sum()
 }
 
 /// The composites of a folder, and how many bytes their files have.
@@ -59,6 +62,10 @@ fn frames_of(folder: &Path) -> Result<(Vec<Frame>, usize), Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    println!(
+        "| event | wet | of the file | bits a wet cell | encode, Mpx/s | decode, Mpx/s | copy, Mpx/s | point, us |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for folder in std::env::args().skip(1) {
         let (frames, file_bytes) = frames_of(Path::new(&folder))?;
         let encoded = frames.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
@@ -69,19 +76,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             wet_cells += decode_header(bytes)?.wet_cells;
         }
         let speed = |seconds: f64| cells as f64 / seconds / 1e6;
-        let copy = speed(timed(&frames, |frame| drop(black_box(frame.field.rate_mm_h.clone())))?);
-        let encode = speed(timed(&frames, |frame| drop(black_box(encode(frame))))?);
-        let decode = speed(timed(&encoded, |bytes| drop(black_box(decode(bytes))))?);
+        let copy = speed(timed(&frames, |frame| drop(black_box(frame.field.rate_mm_h.clone()))));
+        let encode = speed(timed(&frames, |frame| drop(black_box(encode(frame)))));
+        let decode = speed(timed(&encoded, |bytes| drop(black_box(decode(bytes)))));
         let point_s = timed(&encoded, |bytes| {
             let _ = black_box(decode_header(bytes).and_then(|header| {
                 let (height, width) = header.grid.shape();
                 decode_point(bytes, height / 2, width / 2)
             }));
-        })?;
+        });
         println!(
-            "{folder}: {} frames, {:.1} % wet, {:.3} of the file, {:.2} bits a wet cell, encode {encode:.0} Mpx/s, decode \
-             {decode:.0} Mpx/s, copy {copy:.0} Mpx/s, point {:.0} us",
-            frames.len(),
+            "| {} | {:.1} % | {:.3} | {:.2} | {encode:.0} | {decode:.0} | {copy:.0} | {:.0} |",
+            folder.rsplit('/').next().unwrap_or(&folder),
             100.0 * wet_cells as f64 / cells as f64,
             frame_bytes as f64 / file_bytes as f64,
             frame_bytes as f64 * 8.0 / wet_cells as f64,

@@ -2,16 +2,15 @@
 
 use std::ops::Range;
 
+use fearless_simd::{Level, dispatch};
 use ndarray::Array2;
 use raincell_model::{Observation, RainField};
 
 use crate::blocks::{BLOCK_CELLS, BlockState, GROUP_BLOCKS, SIDE};
 use crate::bytes::{Reader, wrong};
-use crate::group::{Ranks, decode_block, decode_group};
+use crate::group::{Group, decode_group};
 use crate::header::{FrameHeader, SegmentInfo};
-use crate::predict::Predictor;
-use crate::quantise::DRY;
-use crate::rans::Decoder;
+use crate::rans::{Decoder, Words};
 use crate::{DecodeError, Frame};
 
 /// Decodes a whole frame.
@@ -21,7 +20,7 @@ use crate::{DecodeError, Frame};
 pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
     let header = decode_header(bytes)?;
     let (height, width) = header.grid.shape();
-    let rate_mm_h = window_of(bytes, &header, 0..height, 0..width)?;
+    let rate_mm_h = window_of(Level::new(), bytes, &header, 0..height, 0..width)?;
     let field = RainField { grid: header.grid, valid_time: header.valid_time, rate_mm_h };
     Ok(Frame { source: header.source, product: header.product, field })
 }
@@ -34,7 +33,7 @@ pub fn decode_header(bytes: &[u8]) -> Result<FrameHeader, DecodeError> {
     FrameHeader::read(bytes)
 }
 
-/// What the frame says of one cell; [`Observation::NoData`] off its grid. Decodes at most 4 blocks of 32 × 32 cells.
+/// What the frame says of one cell; [`Observation::NoData`] off its grid. Decodes at most a group of 16 blocks of 32 × 32 cells, down to its row.
 ///
 /// # Errors
 /// [`DecodeError`] as [`decode`], for the parts that are looked at.
@@ -52,7 +51,7 @@ pub fn decode_point_under(
     row: usize,
     column: usize,
 ) -> Result<Observation, DecodeError> {
-    let window = window_of(bytes, header, row..row.saturating_add(1), column..column.saturating_add(1))?;
+    let window = window_of(Level::new(), bytes, header, row..row.saturating_add(1), column..column.saturating_add(1))?;
     Ok(match window.first() {
         Some(&rate) if rate > 0.0 => Observation::Rain(rate),
         Some(&0.0) => Observation::Dry,
@@ -66,10 +65,11 @@ pub fn decode_point_under(
 /// # Errors
 /// [`DecodeError`] as [`decode`], for the parts that are looked at.
 pub fn decode_window(bytes: &[u8], rows: Range<usize>, columns: Range<usize>) -> Result<Array2<f32>, DecodeError> {
-    window_of(bytes, &decode_header(bytes)?, rows, columns)
+    window_of(Level::new(), bytes, &decode_header(bytes)?, rows, columns)
 }
 
-fn window_of(
+pub(crate) fn window_of(
+    level: Level,
     bytes: &[u8],
     header: &FrameHeader,
     rows: Range<usize>,
@@ -83,7 +83,8 @@ fn window_of(
     };
     let values = header.palette.values(&header.quantisation.values());
     let touched = blocks_of(header, &rows, &columns);
-    let single = touched.len() == 1;
+    // Of the blocks of a group, no row is needed below the last one of the window.
+    let deepest = if touched.len() == 1 { (rows.end - 1) % SIDE + 1 } else { SIDE };
     // Its tables are not made for what is dry.
     let mut body = None;
     for block in touched {
@@ -94,8 +95,8 @@ fn window_of(
         let (top, left) = (block.row * SIDE, block.column * SIDE);
         let in_rows = top.max(rows.start)..(top + SIDE).min(rows.end);
         let in_columns = left.max(columns.start)..(left + SIDE).min(columns.end);
-        let ranks = if block.state == BlockState::Mixed {
-            let body = body.get_or_insert_with(|| BodyReader::new(bytes, header, single));
+        let group = if block.state == BlockState::Mixed {
+            let body = body.get_or_insert_with(|| BodyReader::new(level, bytes, header, deepest));
             Some(body.block(block.stored)?)
         } else {
             None
@@ -103,16 +104,8 @@ fn window_of(
         for row in in_rows {
             let begin = (row - rows.start) * columns.len() + in_columns.start - columns.start;
             let line = &mut cells[begin..begin + in_columns.len()];
-            if let Some(ranks) = ranks {
-                let begin = (row - top) * SIDE + in_columns.start - left;
-                let ranks = &ranks[begin..begin + line.len()];
-                // Cells are dry from the beginning.
-                if ranks.iter().fold(0, |any, rank| any | rank) == DRY {
-                    continue;
-                }
-                for (cell, rank) in line.iter_mut().zip(ranks) {
-                    *cell = values[usize::from(*rank)];
-                }
+            if let Some((group, place)) = group {
+                group.show(row - top, place, in_columns.start - left, &values, line);
             } else {
                 line.fill(f32::NAN);
             }
@@ -163,47 +156,49 @@ fn blocks_of(header: &FrameHeader, rows: &Range<usize>, columns: &Range<usize>) 
 
 /// Finds blocks in the body; remembers the segment it checked and the group it decoded last.
 struct BodyReader<'a> {
+    level: Level,
     bytes: &'a [u8],
-    segments: &'a [SegmentInfo],
+    header: &'a FrameHeader,
     checked: Option<usize>,
-    group: Option<(usize, usize)>,
-    ranks: Vec<Ranks>,
-    predictor: Predictor,
+    loaded: Option<(usize, usize)>,
+    group: Group,
+    words: Words,
     decoder: Decoder,
-    /// Only one block is asked for: the others of its group are left alone.
-    single: bool,
+    /// How many rows of the blocks are asked for.
+    rows: usize,
 }
 
 impl<'a> BodyReader<'a> {
-    fn new(bytes: &'a [u8], header: &'a FrameHeader, single: bool) -> Self {
+    fn new(level: Level, bytes: &'a [u8], header: &'a FrameHeader, rows: usize) -> Self {
         Self {
+            level,
             bytes,
-            segments: &header.segments,
+            header,
             checked: None,
-            group: None,
-            ranks: vec![[0; BLOCK_CELLS]; GROUP_BLOCKS],
-            predictor: Predictor::new(header.palette.wet(), header.weights),
+            loaded: None,
+            group: Group::new(),
+            words: Words::new(),
             decoder: header.frequencies.decoder(),
-            single,
+            rows,
         }
     }
 
-    /// The ranks of a stored block.
-    fn block(&mut self, stored: usize) -> Result<&Ranks, DecodeError> {
+    /// The group that a stored block is in, and its place there.
+    fn block(&mut self, stored: usize) -> Result<(&Group, usize), DecodeError> {
         // The segment table covers all stored blocks from 0 on, so that one segment begins at or before each.
-        let number = self.segments.partition_point(|s| s.first_block <= stored) - 1;
-        let segment = self.segments[number];
+        let number = self.header.segments.partition_point(|s| s.first_block <= stored) - 1;
+        let segment = self.header.segments[number];
         let in_segment = stored - segment.first_block;
         let group = in_segment / GROUP_BLOCKS;
-        if self.group != Some((number, group)) {
+        if self.loaded != Some((number, group)) {
             if self.checked != Some(number) {
                 self.check(&segment)?;
                 self.checked = Some(number);
             }
-            self.load_group(&segment, group, in_segment % GROUP_BLOCKS)?;
-            self.group = Some((number, group));
+            self.load_group(&segment, group)?;
+            self.loaded = Some((number, group));
         }
-        Ok(&self.ranks[in_segment % GROUP_BLOCKS])
+        Ok((&self.group, in_segment % GROUP_BLOCKS))
     }
 
     fn check(&self, segment: &SegmentInfo) -> Result<(), DecodeError> {
@@ -215,7 +210,7 @@ impl<'a> BodyReader<'a> {
         Err(DecodeError::Checksum { field: "segment", offset, end, expected: segment.crc, found })
     }
 
-    fn load_group(&mut self, segment: &SegmentInfo, group: usize, wanted: usize) -> Result<(), DecodeError> {
+    fn load_group(&mut self, segment: &SegmentInfo, group: usize) -> Result<(), DecodeError> {
         let bytes = &self.bytes[segment.offset..segment.offset + segment.length];
         let groups = segment.blocks.div_ceil(GROUP_BLOCKS);
         let mut reader = Reader::at(bytes, segment.offset);
@@ -230,11 +225,9 @@ impl<'a> BodyReader<'a> {
             let expected = format_args!("at most {}", bytes.len().saturating_sub(begin)).to_string();
             return Err(wrong("length of a group", length_at, expected, length));
         };
-        let decoded = if self.single {
-            decode_block(packed, blocks, wanted, &self.predictor, &self.decoder).map(|block| self.ranks[wanted] = block)
-        } else {
-            decode_group(packed, blocks, &self.predictor, &self.decoder, &mut self.ranks)
-        };
+        let (weights, rows) = (&self.header.weights, self.rows);
+        let (decoder, words, loaded) = (&self.decoder, &mut self.words, &mut self.group);
+        let decoded = dispatch!(self.level, _ => decode_group(packed, blocks, rows, weights, decoder, words, loaded));
         if decoded.is_none() {
             let found = format_args!("{length} bytes that are not that").to_string();
             let expected = format_args!("{blocks} blocks of {BLOCK_CELLS} cells").to_string();

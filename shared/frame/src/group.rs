@@ -1,137 +1,259 @@
-//! The cells of up to 16 blocks as few bytes, in four lanes that a processor can decode side by side.
+//! The cells of up to 16 blocks as few bytes: row by row, first which cells are wet, then how wet.
 
-use crate::blocks::{BLOCK_CELLS, SIDE};
-use crate::predict::{Above, NOTHING_ABOVE, Predictor};
-use crate::quantise::DRY;
-use crate::rans::{Decoder, Encoder, Event, Lane, Row};
+use crate::blocks::{BLOCK_CELLS, GROUP_BLOCKS, SIDE};
+use crate::mask::{self, MaskRow, Which};
+use crate::predict::{Above, LONG, Outlook, ROW};
+use crate::rans::{Counts, Decoder, Encoder, Event, Source, Target, Words};
+use crate::weights::Weights;
 
-/// Lanes of a group; block `n` of a group goes into lane `n mod 4`.
-pub(crate) const LANES: usize = 4;
+/// The codes of a block, and for each row which cells are wet and which are not observed.
+#[derive(Clone)]
+pub(crate) struct CodedBlock {
+    pub codes: [u8; BLOCK_CELLS],
+    pub wet: [u32; SIDE],
+    pub missing: [u32; SIDE],
+}
 
-/// One block of ranks.
-pub(crate) type Ranks = [u8; BLOCK_CELLS];
+/// Up to 16 blocks side by side: the cell in column c of block b is number 16 c + b of its row.
+#[derive(Clone)]
+pub(crate) struct Group {
+    pub count: usize,
+    /// Ranks of wet cells, 0 elsewhere.
+    pub ranks: Box<[[u8; ROW]; SIDE]>,
+    pub wet: [MaskRow; SIDE],
+    pub missing: [MaskRow; SIDE],
+    /// A bit for each block that has cells that were not observed.
+    pub partial: u16,
+}
 
-/// Appends the bytes of a group of blocks, given as the events of all their cells. The rows are room to work in.
-pub(crate) fn encode_group(events: &[Event], encoder: &Encoder, rows: &mut [Row; LANES], bytes: &mut Vec<u8>) {
-    let (whole, rest) = events.as_chunks::<BLOCK_CELLS>().0.as_chunks::<LANES>();
-    // From the last cell to the first; blocks that have no neighbours in all lanes are the last ones of theirs.
-    for (block, row) in rest.iter().zip(rows.iter_mut()) {
-        for event in block.iter().rev() {
-            encoder.push(row, *event);
+impl Group {
+    pub fn new() -> Self {
+        Self {
+            count: 0,
+            ranks: Box::new([[0; ROW]; SIDE]),
+            wet: [[0; GROUP_BLOCKS]; SIDE],
+            missing: [[0; GROUP_BLOCKS]; SIDE],
+            partial: 0,
         }
     }
-    for side_by_side in whole.iter().rev() {
-        for cell in (0..BLOCK_CELLS).rev() {
-            for (block, row) in side_by_side.iter().zip(rows.iter_mut()) {
-                encoder.push(row, block[cell]);
+
+    /// Of the blocks, at most 16, that `order` names, whose codes have these ranks.
+    #[inline(always)]
+    pub fn of(blocks: &[CodedBlock], order: &[u32], ranks: &[u8; 256]) -> Self {
+        let mut group = Self { count: order.len().min(GROUP_BLOCKS), ..Self::new() };
+        for (place, number) in order.iter().enumerate().take(GROUP_BLOCKS) {
+            let block = &blocks[*number as usize];
+            let mut any_missing = 0;
+            for (row, codes) in block.codes.as_chunks::<SIDE>().0.iter().enumerate() {
+                group.wet[row][place] = block.wet[row];
+                group.missing[row][place] = block.missing[row];
+                any_missing |= block.missing[row];
+                if block.wet[row] != 0 {
+                    for (column, code) in codes.iter().enumerate() {
+                        group.ranks[row][column * GROUP_BLOCKS + place] = ranks[usize::from(*code)];
+                    }
+                }
+            }
+            group.partial |= u16::from(any_missing != 0) << place;
+        }
+        group
+    }
+
+    /// The values of cells of a row of a block from `column` on; those that are dry are left as they are.
+    #[inline]
+    pub fn show(&self, row: usize, place: usize, column: usize, values: &[f32; 256], line: &mut [f32]) {
+        let (row, place) = (row % SIDE, place % GROUP_BLOCKS);
+        if self.wet[row][place] != 0 {
+            let ranks = self.ranks[row].as_chunks::<GROUP_BLOCKS>().0;
+            for (cell, ranks) in line.iter_mut().zip(&ranks[column % SIDE..]) {
+                *cell = values[usize::from(ranks[place])];
+            }
+        }
+        let missing = self.missing[row][place];
+        if missing != 0 {
+            for (column, cell) in (column..).zip(line) {
+                if missing >> (column % SIDE) & 1 == 1 {
+                    *cell = f32::NAN;
+                }
             }
         }
     }
-    // A lane without a block has no words at all.
-    let used = (events.len() / BLOCK_CELLS).min(LANES);
-    for (lane, row) in rows[..LANES - 1].iter().enumerate() {
-        let words = if lane < used { row.len() } else { 0 };
-        bytes.extend((words as u16).to_le_bytes());
+
+    fn present(count: usize) -> u16 {
+        (0..count.min(GROUP_BLOCKS)).fold(0, |bits, block| bits | 1 << block)
     }
-    for row in &mut rows[..used] {
-        row.finish(bytes);
+
+    #[inline(always)]
+    fn is_dry(&self, row: usize) -> bool {
+        self.wet[row].iter().fold(0, |any, mask| any | mask) == 0
     }
 }
 
-/// The ranks of `count` blocks; `None` when the bytes are not those of such a group.
+/// Where the wet cells of a byte of a mask are.
+static PLACES: [[u16; 8]; 256] = places();
+
+const fn places() -> [[u16; 8]; 256] {
+    let mut places = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut count) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                places[byte][count] = (bit * GROUP_BLOCKS) as u16;
+                count += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    places
+}
+
+/// The wet cells of a row, block by block; a few places more, as they are written eight at a time.
+struct List([u16; ROW + 8]);
+
+impl List {
+    #[inline(always)]
+    fn of<'a>(&'a mut self, row: &MaskRow) -> &'a [u16] {
+        let mut count = 0_usize;
+        for (block, mask) in row.iter().enumerate() {
+            for (quarter, byte) in mask.to_le_bytes().into_iter().enumerate() {
+                let begin = (quarter * 8 * GROUP_BLOCKS + block) as u16;
+                if let Some(room) = self.0.get_mut(count..count + 8) {
+                    for (cell, place) in room.iter_mut().zip(&PLACES[usize::from(byte)]) {
+                        *cell = begin + place;
+                    }
+                }
+                count += byte.count_ones() as usize;
+            }
+        }
+        &self.0[..count.min(ROW)]
+    }
+}
+
+/// The events of the wet cells of groups, row after row.
+#[derive(Default)]
+pub(crate) struct Events {
+    events: Vec<Event>,
+    /// How many of them each row has.
+    rows: Vec<u16>,
+}
+
+impl Events {
+    /// Appends those of a group and counts them.
+    #[inline(always)]
+    pub fn add(&mut self, group: &Group, weights: &Weights, counts: &mut Counts) {
+        let (mut above, mut outlook) = (Above::nothing(), Outlook::new());
+        let (mut row_events, mut misses) = ([Event::default(); ROW], [0; ROW]);
+        let (mut ranks, mut wet) = ([0; LONG], [0; LONG]);
+        let mut list = List([0; ROW + 8]);
+        for row in 0..SIDE {
+            if group.is_dry(row) {
+                above.set(&[0; ROW], &[0; ROW]);
+                self.rows.push(0);
+                continue;
+            }
+            ranks[..GROUP_BLOCKS].copy_from_slice(&above.ranks[..GROUP_BLOCKS]);
+            ranks[GROUP_BLOCKS..].copy_from_slice(&group.ranks[row]);
+            for (wet, rank) in wet.iter_mut().zip(&ranks) {
+                *wet = u8::from(*rank != 0).wrapping_neg();
+            }
+            outlook.look(&above, &wet, weights, row == 0);
+            outlook.events(&ranks, &mut row_events, &mut misses);
+            above.set(&group.ranks[row], &misses);
+            let list = list.of(&group.wet[row]);
+            let begin = self.events.len();
+            self.events.extend(list.iter().map(|cell| row_events[usize::from(*cell) % ROW]));
+            counts.add(&self.events[begin..]);
+            self.rows.push(list.len() as u16);
+        }
+    }
+
+    /// Takes the events of the first of `groups` away, those of each row by themselves.
+    pub fn by_row(&self) -> impl Iterator<Item = &[Event]> {
+        let mut begin = 0;
+        self.rows.iter().map(move |count| {
+            let end = begin + usize::from(*count);
+            let row = self.events.get(begin..end).unwrap_or_default();
+            begin = end;
+            row
+        })
+    }
+}
+
+/// Appends the bytes of a group, whose events are given by row.
+#[inline(always)]
+pub(crate) fn encode_group(
+    group: &Group,
+    rows: &[&[Event]],
+    encoder: &Encoder,
+    target: &mut Target,
+    bytes: &mut Vec<u8>,
+) {
+    let (present, partial) = (Which::of(Group::present(group.count)), Which::of(group.partial));
+    for (row, events) in rows.iter().enumerate().rev() {
+        let (first, above) = (row == 0, row.saturating_sub(1));
+        encoder.write(target, events);
+        mask::write_row(target, &present, &group.wet[row], &group.wet[above], &group.missing[row], first);
+        mask::write_row(target, &partial, &group.missing[row], &group.missing[above], &[0; GROUP_BLOCKS], first);
+    }
+    bytes.extend(group.partial.to_le_bytes());
+    target.finish(bytes);
+}
+
+/// Decodes the first rows of the `count` blocks of a group; `None` when the bytes are not those of such a group. What
+/// comes after these rows is not looked at.
+#[inline(always)]
 pub(crate) fn decode_group(
     bytes: &[u8],
     count: usize,
-    predictor: &Predictor,
+    rows: usize,
+    weights: &Weights,
     decoder: &Decoder,
-    blocks: &mut [Ranks],
+    words: &mut Words,
+    group: &mut Group,
 ) -> Option<()> {
-    let parts = lanes_of(bytes)?;
-    let mut lanes = parts.map(Lane::new);
-    let (whole, rest) = blocks[..count].as_chunks_mut::<LANES>();
-    for four in whole {
-        decode_blocks(four, &mut lanes, predictor, decoder);
+    let (partial, rest) = bytes.split_first_chunk::<2>()?;
+    let mut source = Source::new(rest, words)?;
+    group.count = count;
+    group.partial = u16::from_le_bytes(*partial);
+    let present = Group::present(count);
+    if group.partial & !present != 0 {
+        return None;
     }
-    for (block, lane) in rest.iter_mut().zip(&mut lanes) {
-        decode_blocks(std::array::from_mut(block), std::array::from_mut(lane), predictor, decoder);
-    }
-    let used = LANES.min(count);
-    (lanes[..used].iter().all(Lane::is_complete) && parts[used..].iter().all(|part| part.is_empty())).then_some(())
-}
-
-/// The ranks of one of the `count` blocks, of whose lane only what comes before it is decoded; `None` where that is more
-/// than the lane has. Whether the rest is what it should be is not looked at.
-pub(crate) fn decode_block(
-    bytes: &[u8],
-    count: usize,
-    which: usize,
-    predictor: &Predictor,
-    decoder: &Decoder,
-) -> Option<Ranks> {
-    let mut lane = Lane::new(lanes_of(bytes).filter(|_| which < count)?[which % LANES]);
-    let mut block = [[DRY; BLOCK_CELLS]];
-    for _ in 0..=which / LANES {
-        decode_blocks(&mut block, std::array::from_mut(&mut lane), predictor, decoder);
-    }
-    lane.is_within().then_some(block[0])
-}
-
-/// The words of each lane.
-fn lanes_of(bytes: &[u8]) -> Option<[&[u8]; LANES]> {
-    let (lengths, mut words) = bytes.split_at_checked(2 * (LANES - 1))?;
-    let mut parts: [&[u8]; LANES] = [&[]; LANES];
-    for (part, length) in parts.iter_mut().zip(lengths.chunks_exact(2)) {
-        (*part, words) = words.split_at_checked(usize::from(u16::from_le_bytes([length[0], length[1]])) * 2)?;
-    }
-    parts[LANES - 1] = words;
-    Some(parts)
-}
-
-/// Several blocks cell by cell, so that the processor works on one lane while it waits for another.
-fn decode_blocks<const N: usize>(
-    blocks: &mut [Ranks; N],
-    lanes: &mut [Lane<'_>; N],
-    predictor: &Predictor,
-    decoder: &Decoder,
-) {
-    let (mut lines, mut aboves) = ([[DRY; SIDE]; N], [NOTHING_ABOVE; N]);
-    decode_row(&mut lines, &aboves, [DRY; N], lanes, predictor, decoder);
-    keep(blocks, 0, &lines);
-    for row in 1..SIDE {
-        for (line, above) in lines.iter().zip(&mut aboves) {
-            predictor.look_above(line, above);
+    let (present, partial) = (Which::of(present), Which::of(group.partial));
+    let (mut above, mut outlook) = (Above::nothing(), Outlook::new());
+    let (mut contexts, mut symbols, mut misses, mut wet) = ([0; ROW], [0; ROW], [0; ROW], [0; LONG]);
+    let (mut wet_above, mut missing_above) = ([0; GROUP_BLOCKS], [0; GROUP_BLOCKS]);
+    let mut list = List([0; ROW + 8]);
+    for row in 0..rows.min(SIDE) {
+        let first = row == 0;
+        if group.partial != 0 {
+            missing_above = mask::read_row(&mut source, &partial, &missing_above, &[0; GROUP_BLOCKS], first);
         }
-        let firsts = lines.map(|line| line[0]);
-        decode_row(&mut lines, &aboves, firsts, lanes, predictor, decoder);
-        keep(blocks, row, &lines);
-    }
-}
-
-/// The next row of each block; `lefts` stand in for what is to the left of it.
-#[inline]
-#[allow(clippy::needless_range_loop, reason = "the same place in many arrays")]
-fn decode_row<const N: usize>(
-    lines: &mut [[u8; SIDE]; N],
-    aboves: &[Above; N],
-    mut lefts: [u8; N],
-    lanes: &mut [Lane<'_>; N],
-    predictor: &Predictor,
-    decoder: &Decoder,
-) {
-    for column in 0..SIDE {
-        for lane in 0..N {
-            // A lane that is alone has nothing to do while it waits, and gains by the guess that all around is dry.
-            let is_dry = N == 1 && (lefts[lane] | aboves[lane].contexts[0][column]) == DRY;
-            let (context, predicted) =
-                if is_dry { (0, 1) } else { predictor.beside(&aboves[lane], lefts[lane], column) };
-            lefts[lane] = predictor.rank_of(decoder.next(&mut lanes[lane], context), predicted);
-            lines[lane][column] = lefts[lane];
+        group.missing[row] = missing_above;
+        wet_above = mask::read_row(&mut source, &present, &wet_above, &missing_above, first);
+        group.wet[row] = wet_above;
+        if group.is_dry(row) {
+            above.set(&[0; ROW], &[0; ROW]);
+            continue;
         }
+        for (wet, rank) in wet[..GROUP_BLOCKS].iter_mut().zip(&above.ranks) {
+            *wet = u8::from(*rank != 0).wrapping_neg();
+        }
+        for (column, wet) in wet[GROUP_BLOCKS..].as_chunks_mut::<GROUP_BLOCKS>().0.iter_mut().enumerate() {
+            for (wet, mask) in wet.iter_mut().zip(&wet_above) {
+                *wet = (mask >> column & 1) as u8 * 255;
+            }
+        }
+        outlook.look(&above, &wet, weights, first);
+        outlook.contexts(&mut contexts);
+        decoder.read(&mut source, list.of(&wet_above), &contexts, &mut symbols);
+        let mut first_lefts = [0; GROUP_BLOCKS];
+        first_lefts.copy_from_slice(&above.ranks[..GROUP_BLOCKS]);
+        outlook.ranks(&symbols, &wet, &first_lefts, &mut group.ranks[row], &mut misses);
+        above.set(&group.ranks[row], &misses);
     }
-}
-
-fn keep<const N: usize>(blocks: &mut [Ranks; N], row: usize, lines: &[[u8; SIDE]; N]) {
-    for (block, line) in blocks.iter_mut().zip(lines) {
-        block[row * SIDE..(row + 1) * SIDE].copy_from_slice(line);
-    }
+    let whole = if rows < SIDE { source.is_within() } else { source.is_complete() };
+    whole.then_some(())
 }

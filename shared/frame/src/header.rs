@@ -8,13 +8,12 @@ use raincell_model::Grid;
 use crate::blocks::{BLOCK_LOG2, BlockGrid, BlockState, GROUP_BLOCKS, SIDE, StateRuns};
 use crate::bytes::{Reader, put_text, wrong};
 use crate::palette::Palette;
-use crate::predict::STATES;
 use crate::rans::Frequencies;
 use crate::weights::Weights;
 use crate::{DecodeError, EncodeError, MAX_CELLS, MAX_SEGMENT_BYTES, Quantisation};
 
 pub(crate) const MAGIC: [u8; 4] = *b"RCFR";
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 /// Where the length of the header stands.
 const LENGTH_OFFSET: usize = 8;
 /// Bytes of one row of the segment table.
@@ -162,7 +161,7 @@ impl FrameHeader {
         let (palette, weights, frequencies) = if stored_blocks > 0 {
             let palette = Palette::read(&mut reader)?;
             let weights = Weights::read(&mut reader)?;
-            let frequencies = Frequencies::read(&mut reader, usize::from(palette.wet()) + STATES)?;
+            let frequencies = Frequencies::read(&mut reader, 256)?;
             (palette, weights, frequencies)
         } else {
             (Palette::default(), Weights::default(), Frequencies::none())

@@ -9,6 +9,9 @@
 //! every byte that it reads may come from a stranger: decoding never panics, never allocates more than
 //! [`MAX_CELLS`] ask for, and says where the bytes are wrong.
 
+// Only what is inlined into it is compiled for the instructions that a processor of the dispatched level has.
+#![allow(clippy::inline_always)]
+
 mod blocks;
 mod bytes;
 mod decode;
@@ -16,6 +19,7 @@ mod encode;
 mod error;
 mod group;
 mod header;
+mod mask;
 mod motion;
 mod palette;
 mod predict;

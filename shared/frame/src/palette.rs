@@ -2,48 +2,34 @@
 
 use crate::DecodeError;
 use crate::bytes::{Reader, wrong};
-use crate::group::Ranks;
 use crate::quantise::{DRY, NODATA};
 
 /// Bytes of the palette in the header: a bit for each code.
 const BITMAP_BYTES: usize = 32;
 
-/// The codes of wet cells that occur, ascending. Rank 1 is the first of them; ranks 0 and 255 are dry and no data.
+/// The codes of wet cells that occur, ascending. Rank 1 is the first of them; rank 0 is what is not wet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Palette(Vec<u8>);
 
 impl Palette {
-    /// The palette of blocks of codes.
-    pub fn of(blocks: &[Ranks]) -> Self {
-        let mut used = [false; 256];
-        for code in blocks.iter().flatten() {
-            used[usize::from(*code)] = true;
-        }
+    /// The palette of the codes that are used.
+    pub fn of(used: &[bool; 256]) -> Self {
         Self((DRY + 1..NODATA).filter(|code| used[usize::from(*code)]).collect())
     }
 
-    /// How many wet ranks there are, at most 254.
-    pub fn wet(&self) -> u8 {
-        self.0.len() as u8
-    }
-
-    /// Turns codes into ranks.
-    pub fn rank(&self, blocks: &mut [Ranks]) {
+    /// The rank of each code; 0 for those that are not wet.
+    pub fn ranks(&self) -> [u8; 256] {
         let mut ranks = [0; 256];
-        ranks[usize::from(NODATA)] = NODATA;
         // Bounded: the open range would count past the last rank when every code occurs.
         for (rank, code) in (1..=u8::MAX).zip(&self.0) {
             ranks[usize::from(*code)] = rank;
         }
-        for cell in blocks.iter_mut().flatten() {
-            *cell = ranks[usize::from(*cell)];
-        }
+        ranks
     }
 
     /// The value of each rank, from the value of each code.
     pub fn values(&self, of_code: &[f32; 256]) -> [f32; 256] {
         let mut values = [0.0; 256];
-        values[usize::from(NODATA)] = f32::NAN;
         for (value, code) in values[1..].iter_mut().zip(&self.0) {
             *value = of_code[usize::from(*code)];
         }
@@ -72,30 +58,25 @@ impl Palette {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::BLOCK_CELLS;
 
     #[test]
     fn a_palette_comes_back_and_ranks_its_codes() {
-        let mut block = [DRY; BLOCK_CELLS];
-        block[..4].copy_from_slice(&[NODATA, 9, 254, 9]);
-        let palette = Palette::of(&[block]);
+        let mut used = [false; 256];
+        for code in [DRY, NODATA, 9, 254] {
+            used[usize::from(code)] = true;
+        }
+        let palette = Palette::of(&used);
         let mut bytes = Vec::new();
         palette.write(&mut bytes);
         let read = Palette::read(&mut Reader::new(&bytes)).unwrap();
-        assert_eq!((read.wet(), &read.0), (2, &vec![9, 254]));
-        read.rank(std::slice::from_mut(&mut block));
-        assert_eq!(block[..5], [NODATA, 1, 2, 1, DRY]);
+        assert_eq!(read.0, [9, 254]);
+        let ranks = read.ranks();
+        assert_eq!([255, 9, 254, 0, 8].map(|code: usize| ranks[code]), [0, 1, 2, 0, 0]);
     }
 
     #[test]
     fn every_code_may_occur() {
-        let mut blocks = [[DRY; BLOCK_CELLS]; 1];
-        for (cell, code) in blocks[0].iter_mut().zip(DRY + 1..NODATA) {
-            *cell = code;
-        }
-        let palette = Palette::of(&blocks);
-        assert_eq!(palette.wet(), 254);
-        palette.rank(&mut blocks);
-        assert_eq!(blocks[0][253], 254);
+        let ranks = Palette::of(&[true; 256]).ranks();
+        assert_eq!((ranks[1], ranks[254], ranks[255]), (1, 254, 0));
     }
 }

@@ -13,26 +13,37 @@ const SCALE: u32 = 1 << SCALE_BITS;
 const LOW: u32 = 1 << 16;
 
 /// How often each symbol came in each context.
-pub(crate) struct Counts(Vec<[u32; 256]>);
+pub(crate) struct Counts([Vec<u32>; 2]);
 
 impl Counts {
-    pub fn of(events: &[Event]) -> Self {
-        // Two tables by turns, as the same event mostly comes again before its count is written.
-        let mut tables = [vec![0_u32; CONTEXTS << 8], vec![0_u32; CONTEXTS << 8]];
-        let [even, odd] = &mut tables;
-        for pair in events.chunks(2) {
-            even[usize::from(pair[0].0)] += 1;
-            if let Some(second) = pair.get(1) {
-                odd[usize::from(second.0)] += 1;
-            }
+    pub fn new() -> Self {
+        Self([vec![0; EVENTS], vec![0; EVENTS]])
+    }
+
+    /// Counts events; two tables by turns, as the same event mostly comes again before its count is written.
+    #[inline(always)]
+    pub fn add(&mut self, events: &[Event]) {
+        let [even, odd] = &mut self.0;
+        let (Ok(even), Ok(odd)) =
+            (<&mut [u32; EVENTS]>::try_from(&mut even[..]), <&mut [u32; EVENTS]>::try_from(&mut odd[..]))
+        else {
+            return;
+        };
+        let (pairs, last) = events.as_chunks::<2>();
+        for pair in pairs {
+            even[pair[0].place()] += 1;
+            odd[pair[1].place()] += 1;
         }
-        let both: Vec<u32> = even.iter().zip(odd.iter()).map(|(even, odd)| even + odd).collect();
-        Self(both.as_chunks().0.to_vec())
+        if let [last] = last {
+            even[last.place()] += 1;
+        }
     }
 
     /// Frequencies that add up to the scale in each context that came at all; no symbol that came is left without.
     pub fn frequencies(&self) -> Frequencies {
-        Frequencies(self.0.iter().map(scaled).collect())
+        let [even, odd] = &self.0;
+        let both: Vec<u32> = even.iter().zip(odd).map(|(even, odd)| even + odd).collect();
+        Frequencies(both.as_chunks().0[..CONTEXTS].iter().map(scaled).collect())
     }
 }
 
@@ -58,24 +69,17 @@ fn scaled(counts: &[u32; 256]) -> [u32; 256] {
     }
 }
 
-/// A symbol in its context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Event(u16);
+/// Places in a table that has one for each symbol of each context, and a few more: a power of two.
+const EVENTS: usize = 16 << 8;
+
+/// A symbol in its context: the context times 256, and the symbol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Event(pub u16);
 
 impl Event {
-    #[inline]
-    pub fn new(context: usize, symbol: u8) -> Self {
-        Self((context as u16) << 8 | u16::from(symbol))
-    }
-
-    #[inline]
-    fn context(self) -> usize {
-        usize::from(self.0 >> 8)
-    }
-
-    #[inline]
-    fn symbol(self) -> usize {
-        usize::from(self.0 & 255)
+    #[inline(always)]
+    fn place(self) -> usize {
+        usize::from(self.0) % EVENTS
     }
 }
 
@@ -123,38 +127,36 @@ impl Frequencies {
     }
 
     pub fn encoder(&self) -> Encoder {
-        let starts = self.0.iter().map(|frequencies| {
+        let mut slots = vec![Slots::default(); EVENTS];
+        for (slots, frequencies) in slots.chunks_exact_mut(256).zip(&self.0) {
             let mut next = 0;
-            frequencies.map(|frequency| {
-                let start = next;
+            for (slots, &frequency) in slots.iter_mut().zip(frequencies).filter(|(_, frequency)| **frequency > 0) {
+                *slots = Slots::new(next, frequency, SCALE_BITS);
                 next += frequency;
-                Slots::new(start, frequency)
-            })
-        });
-        Encoder(starts.collect())
+            }
+        }
+        Encoder(slots)
     }
 
     #[allow(clippy::large_stack_arrays, reason = "goes to the heap; a slice would not tell its length")]
     pub fn decoder(&self) -> Decoder {
-        let mut slots = Box::new([0; CONTEXTS << SCALE_BITS]);
-        for (slots, frequencies) in slots.chunks_exact_mut(SCALE as usize).zip(&self.0) {
-            let mut rest = slots;
+        let mut decoder = Decoder { symbols: Box::new([0; DECODER_SLOTS]), ranges: Box::new([0; EVENTS]) };
+        for (context, frequencies) in self.0.iter().enumerate() {
+            let mut start = context << SCALE_BITS;
             for (symbol, &frequency) in frequencies.iter().enumerate().filter(|(_, frequency)| **frequency > 0) {
-                let (own, others) = rest.split_at_mut(frequency as usize);
-                let word = (symbol as u32) << 24 | frequency;
-                for (within, slot) in (0..).zip(own) {
-                    *slot = word | within << 12;
-                }
-                rest = others;
+                let end = start + frequency as usize;
+                decoder.symbols[start..end].fill(symbol as u8);
+                decoder.ranges[context << 8 | symbol] = (start as u32 % SCALE) << 16 | frequency;
+                start = end;
             }
         }
-        Decoder(slots)
+        decoder
     }
 }
 
 /// What encoding a symbol takes.
-#[derive(Clone, Copy)]
-struct Slots {
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Slots {
     /// 2⁶⁴ divided by the frequency, rounded up: multiplying by it divides any `u32` exactly (Lemire et al. 2019).
     reciprocal: u64,
     frequency: u16,
@@ -163,118 +165,186 @@ struct Slots {
 }
 
 impl Slots {
-    fn new(start: u32, frequency: u32) -> Self {
+    /// Of a symbol whose slots, of 2 to the `scale_bits`, begin at `start`.
+    pub fn new(start: u32, frequency: u32, scale_bits: u32) -> Self {
         let reciprocal = match frequency {
             // Dividing by one, the quotient comes out one too low (2⁶⁴ is out of reach); the bias makes it good.
             0 | 1 => u64::MAX,
             _ => u64::MAX / u64::from(frequency) + 1,
         };
-        let bias = if frequency < 2 { start + SCALE - 1 } else { start };
+        let bias = if frequency < 2 { start + (1 << scale_bits) - 1 } else { start };
         Self { reciprocal, frequency: frequency as u16, bias: bias as u16 }
     }
 }
 
 /// The slots of each symbol by context.
-pub(crate) struct Encoder(Vec<[Slots; 256]>);
+pub(crate) struct Encoder(Vec<Slots>);
 
-/// Words of a lane at most: a symbol sheds less than one, and the state two.
-const LANE_WORDS: usize = 1 << 13;
+impl Encoder {
+    /// Encodes events, of which each is decoded before all that was encoded already: the last one first, each in the
+    /// lane that its place gives.
+    #[inline(always)]
+    pub fn write(&self, target: &mut Target, events: &[Event]) {
+        let Ok(slots) = <&[Slots; EVENTS]>::try_from(&self.0[..]) else { return };
+        let (chunks, rest) = events.as_chunks::<LANES>();
+        for (lane, event) in rest.iter().enumerate().rev() {
+            target.push::<SCALE_BITS>(lane % LANES, &slots[event.place()]);
+        }
+        for chunk in chunks.iter().rev() {
+            for lane in (0..LANES).rev() {
+                target.push::<SCALE_BITS>(lane, &slots[chunk[lane].place()]);
+            }
+        }
+    }
+}
 
-/// A row of words that grows from its end, as a decoder reads last what was encoded first.
-#[derive(Clone)]
-pub(crate) struct Row {
-    state: u32,
-    words: Box<[u16; LANE_WORDS]>,
+/// States that take turns, so that a processor works on one while it waits for another.
+pub(crate) const LANES: usize = 8;
+/// Words of a group at most: a symbol sheds less than one. A power of two.
+pub(crate) const MOST_WORDS: usize = 1 << 15;
+
+/// Words that grow from their end, as a decoder reads last what was encoded first.
+pub(crate) struct Target {
+    states: [u32; LANES],
+    words: Box<[u16; MOST_WORDS]>,
+    /// Where the words begin.
+    begin: usize,
+}
+
+impl Target {
+    #[allow(clippy::large_stack_arrays, reason = "goes to the heap; a slice would not tell its length")]
+    pub fn new() -> Self {
+        Self { states: [LOW; LANES], words: Box::new([0; MOST_WORDS]), begin: MOST_WORDS }
+    }
+
+    #[inline(always)]
+    pub fn push<const BITS: u32>(&mut self, lane: usize, slots: &Slots) {
+        let state = self.states[lane];
+        let full = state >> (32 - BITS) >= u32::from(slots.frequency);
+        // Written in any case and counted if due, so that no branch has to guess.
+        self.words[self.begin.wrapping_sub(1) % MOST_WORDS] = state as u16;
+        self.begin = self.begin.wrapping_sub(usize::from(full));
+        let state = if full { state >> 16 } else { state };
+        let quotient = ((u128::from(state) * u128::from(slots.reciprocal)) >> 64) as u32;
+        self.states[lane] = state + u32::from(slots.bias) + quotient * ((1 << BITS) - u32::from(slots.frequency));
+    }
+
+    /// Appends the states and the words, and begins anew.
+    pub fn finish(&mut self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.states.iter().flat_map(|state| state.to_le_bytes()));
+        bytes.extend(self.words[self.begin % (MOST_WORDS + 1)..].iter().flat_map(|word| word.to_le_bytes()));
+        (self.states, self.begin) = ([LOW; LANES], MOST_WORDS);
+    }
+}
+
+/// Slots of all contexts: a power of two.
+const DECODER_SLOTS: usize = 16 << SCALE_BITS;
+
+/// The symbol of each slot of each context, and for each symbol its frequency and, times 65536, its first slot. Two small
+/// tables stay in a processor's nearest cache, where one with both would not.
+pub(crate) struct Decoder {
+    symbols: Box<[u8; DECODER_SLOTS]>,
+    ranges: Box<[u32; EVENTS]>,
+}
+
+impl Decoder {
+    /// The symbols of the cells of a row that `list` names, by their contexts times [`CONTEXT_STEP`], each to its cell.
+    /// In a context that never came, or past the end of the words, they are wrong; [`Source::is_complete`] tells in the
+    /// end.
+    #[inline(always)]
+    pub fn read<const ROW: usize>(
+        &self,
+        source: &mut Source<'_>,
+        list: &[u16],
+        contexts: &[u16; ROW],
+        symbols: &mut [u8; ROW],
+    ) {
+        let mut one = |source: &mut Source<'_>, lane: usize, cell: u16| {
+            let cell = usize::from(cell) % ROW;
+            let (slot, context) = (source.slot(lane, SCALE_BITS), usize::from(contexts[cell]));
+            let symbol = self.symbols[(context | slot) % DECODER_SLOTS];
+            let range = self.ranges[(context >> (SCALE_BITS - 8) | usize::from(symbol)) % EVENTS];
+            source.pass::<SCALE_BITS>(lane, slot, range);
+            symbols[cell] = symbol;
+        };
+        let (chunks, rest) = list.as_chunks::<LANES>();
+        for chunk in chunks {
+            for (lane, cell) in chunk.iter().enumerate() {
+                one(source, lane, *cell);
+            }
+        }
+        for (lane, cell) in rest.iter().enumerate() {
+            one(source, lane % LANES, *cell);
+        }
+    }
+}
+
+/// From the slots of one context to those of the next.
+pub(crate) const CONTEXT_STEP: u16 = SCALE as u16;
+
+/// Room for the words of a group.
+pub(crate) struct Words(Box<[u16; MOST_WORDS]>);
+
+impl Words {
+    #[allow(clippy::large_stack_arrays, reason = "goes to the heap; a slice would not tell its length")]
+    pub fn new() -> Self {
+        Self(Box::new([0; MOST_WORDS]))
+    }
+}
+
+/// States and words on their way back to symbols.
+pub(crate) struct Source<'a> {
+    states: [u32; LANES],
+    words: &'a [u16; MOST_WORDS],
+    next: usize,
     count: usize,
 }
 
-impl Row {
-    pub fn new() -> Self {
-        Self { state: LOW, words: Box::new([0; LANE_WORDS]), count: 0 }
+impl<'a> Source<'a> {
+    /// What [`Target::finish`] wrote; `None` when it is too short, too long or of half words.
+    pub fn new(bytes: &[u8], words: &'a mut Words) -> Option<Self> {
+        let (states, rest) = bytes.split_first_chunk::<{ 4 * LANES }>()?;
+        let (pairs, half) = rest.as_chunks::<2>();
+        if !half.is_empty() || pairs.len() > MOST_WORDS {
+            return None;
+        }
+        for (word, pair) in words.0.iter_mut().zip(pairs) {
+            *word = u16::from_le_bytes(*pair);
+        }
+        let mut source = Self { states: [0; LANES], words: &words.0, next: 0, count: pairs.len() };
+        for (state, bytes) in source.states.iter_mut().zip(states.as_chunks::<4>().0) {
+            *state = u32::from_le_bytes(*bytes);
+        }
+        Some(source)
     }
 
-    /// Appends the words in the order in which they are decoded, the state's upper half first, and begins anew.
-    pub fn finish(&mut self, bytes: &mut Vec<u8>) {
-        bytes.extend([(self.state >> 16) as u16, self.state as u16].iter().flat_map(|word| word.to_le_bytes()));
-        bytes.extend(self.words[..self.count].iter().rev().flat_map(|word| word.to_le_bytes()));
-        (self.state, self.count) = (LOW, 0);
+    /// The slot that a lane stands at.
+    #[inline(always)]
+    pub fn slot(&self, lane: usize, scale_bits: u32) -> usize {
+        (self.states[lane] & ((1 << scale_bits) - 1)) as usize
     }
 
-    /// How many words [`Self::finish`] appends.
-    pub fn len(&self) -> usize {
-        self.count + 2
-    }
-}
-
-impl Encoder {
-    /// Encodes the event that comes before all that the row holds. A row takes no more events than a lane of a group
-    /// has cells.
-    #[inline]
-    pub fn push(&self, row: &mut Row, event: Event) {
-        let slots = &self.0[event.context()][event.symbol()];
-        let full = u64::from(row.state) >= u64::from(slots.frequency) << (32 - SCALE_BITS);
-        // Written in any case and counted if due, so that no branch has to guess.
-        row.words[row.count % LANE_WORDS] = row.state as u16;
-        row.count += usize::from(full);
-        let state = if full { row.state >> 16 } else { row.state };
-        let quotient = ((u128::from(state) * u128::from(slots.reciprocal)) >> 64) as u32;
-        row.state = state + u32::from(slots.bias) + quotient * (SCALE - u32::from(slots.frequency));
-    }
-}
-
-/// Symbol (8 bits), place within the symbol (12) and its frequency (12) for each slot of each context.
-pub(crate) struct Decoder(Box<[u32; CONTEXTS << SCALE_BITS]>);
-
-impl Decoder {
-    /// The next symbol of a lane in a context. In a context that never came, or past the end of the words, it is a
-    /// wrong one; [`Lane::is_complete`] tells in the end.
-    #[inline]
-    pub fn next(&self, lane: &mut Lane<'_>, context: usize) -> u8 {
-        let slot = self.0[(context << SCALE_BITS | (lane.state & (SCALE - 1)) as usize) % (CONTEXTS << SCALE_BITS)];
-        let state = (slot & 0xfff) * (lane.state >> SCALE_BITS) + (slot >> 12 & 0xfff);
+    /// Passes over the symbol of a slot, whose frequency and, times 65536, first slot are given.
+    #[inline(always)]
+    pub fn pass<const BITS: u32>(&mut self, lane: usize, slot: usize, range: u32) {
+        // The state may be anything that a stranger wrote: what overflows is wrong, and found out in the end.
+        let within = (slot as u32).wrapping_sub(range >> 16);
+        let state = (range & 0xffff).wrapping_mul(self.states[lane] >> BITS).wrapping_add(within);
         // Whether a word is due is as good as random: both outcomes are computed, so that no branch has to guess.
         let due = state < LOW;
-        let refilled = state << 16 | u32::from(lane.peek());
-        lane.state = if due { refilled } else { state };
-        lane.next += 2 * usize::from(due);
-        (slot >> 24) as u8
-    }
-}
-
-/// One row of words on its way back to symbols.
-pub(crate) struct Lane<'a> {
-    state: u32,
-    words: &'a [u8],
-    next: usize,
-}
-
-impl<'a> Lane<'a> {
-    pub fn new(words: &'a [u8]) -> Self {
-        let mut lane = Self { state: 0, words, next: 0 };
-        lane.state = u32::from(lane.word()) << 16;
-        lane.state |= u32::from(lane.word());
-        lane
-    }
-
-    #[inline]
-    fn peek(&self) -> u16 {
-        self.words.get(self.next..self.next + 2).map_or(0, |pair| u16::from_le_bytes([pair[0], pair[1]]))
-    }
-
-    fn word(&mut self) -> u16 {
-        let word = self.peek();
-        self.next += 2;
-        word
+        let refilled = state << 16 | u32::from(self.words[self.next % MOST_WORDS]);
+        self.states[lane] = if due { refilled } else { state };
+        self.next += usize::from(due);
     }
 
     /// True when no more words were used than there are.
     pub fn is_within(&self) -> bool {
-        self.next <= self.words.len()
+        self.next <= self.count
     }
 
-    /// True when all words were used up and the state is back where the encoder began.
+    /// True when all words were used up and the states are back where the encoder began.
     pub fn is_complete(&self) -> bool {
-        self.state == LOW && self.next == self.words.len()
+        self.states == [LOW; LANES] && self.next == self.count
     }
 }
 
@@ -284,36 +354,42 @@ mod tests {
 
     #[test]
     fn symbols_come_back_and_cost_what_they_should() {
-        let events: Vec<Event> = (0..4096_u32)
+        let events: Vec<Event> = (0..4091_u32)
             .map(|i| {
                 let noise = i.wrapping_mul(2_654_435_761) >> 20;
-                let symbol = if noise % 50 == 0 { (noise % 200) as u8 } else { (noise % 3) as u8 };
-                Event::new((i % 3) as usize, symbol)
+                let symbol = if noise % 50 == 0 { noise % 200 } else { noise % 3 };
+                Event(((i % 3) << 8 | symbol) as u16)
             })
             .collect();
-        let frequencies = Counts::of(&events).frequencies();
+        let mut counts = Counts::new();
+        counts.add(&events);
+        let frequencies = counts.frequencies();
         let mut table = Vec::new();
         frequencies.write(&mut table);
         let read = Frequencies::read(&mut Reader::new(&table), 256).unwrap();
         assert_eq!(read, frequencies);
-        let (encoder, mut row, mut bytes) = (frequencies.encoder(), Row::new(), Vec::new());
-        for event in events.iter().rev() {
-            encoder.push(&mut row, *event);
+        let (mut target, mut bytes) = (Target::new(), Vec::new());
+        frequencies.encoder().write(&mut target, &events);
+        target.finish(&mut bytes);
+        assert!(bytes.len() * 8 < events.len() * 3, "{} bytes", bytes.len());
+        let (mut contexts, mut symbols) = ([0; 4096], [0; 4096]);
+        for (context, event) in contexts.iter_mut().zip(&events) {
+            *context = (event.0 >> 8) * CONTEXT_STEP;
         }
-        assert!(row.len() * 16 < events.len() * 3, "{} words", row.len());
-        row.finish(&mut bytes);
-        let (decoder, mut lane) = (read.decoder(), Lane::new(&bytes));
-        for event in &events {
-            assert_eq!(usize::from(decoder.next(&mut lane, event.context())), event.symbol());
-        }
-        assert!(lane.is_complete());
+        let (mut words, list) = (Words::new(), (0..4091).collect::<Vec<_>>());
+        let mut source = Source::new(&bytes, &mut words).unwrap();
+        read.decoder().read(&mut source, &list, &contexts, &mut symbols);
+        assert!(events.iter().zip(symbols).all(|(event, symbol)| event.0 as u8 == symbol));
+        assert!(source.is_complete());
     }
 
     #[test]
     fn rare_symbols_keep_a_place() {
-        let mut events = vec![Event::new(0, 0); 1_000_000];
-        events.extend((1..=255).map(|symbol| Event::new(0, symbol)));
-        let frequencies = Counts::of(&events).frequencies();
+        let mut events = vec![Event(0); 1_000_000];
+        events.extend((1..=255).map(Event));
+        let mut counts = Counts::new();
+        counts.add(&events);
+        let frequencies = counts.frequencies();
         assert!(frequencies.0[0].iter().all(|frequency| *frequency > 0));
         assert_eq!(frequencies.0[0].iter().sum::<u32>(), SCALE);
     }

@@ -1,10 +1,10 @@
 //! How much each neighbour says about a cell: fitted to the frame by least squares, as fields differ in grain.
 
 use crate::DecodeError;
-use crate::blocks::SIDE;
+use crate::blocks::{GROUP_BLOCKS, SIDE};
 use crate::bytes::Reader;
-use crate::group::Ranks;
-use crate::quantise::NODATA;
+use crate::group::Group;
+use crate::predict::ROW;
 
 /// Weights are kept in steps of 1/4096.
 pub(crate) const WHOLE: i32 = 4096;
@@ -29,29 +29,22 @@ impl Default for Weights {
 }
 
 impl Weights {
-    /// The part of the weighted sum that the cells above, above left and above right have.
-    #[inline]
-    pub fn above(&self, neighbours: [u8; 3]) -> i32 {
-        let mut sum = i32::from(self.0[4]) * (WHOLE / OFFSET_SHARE) + WHOLE / 2;
-        for (weight, neighbour) in self.0[1..].iter().zip(neighbours) {
-            sum += i32::from(*weight) * i32::from(neighbour);
-        }
-        sum
+    /// The weights of the neighbours to the left, above, above left and above right in 1/4096, and the offset in 1/8: half
+    /// a rank more, to round, and what four products that are rounded down lack on average.
+    #[inline(always)]
+    pub fn parts(&self) -> ([i16; 4], i16) {
+        let [left, above, corner, right, offset] = self.0;
+        ([left, above, corner, right], (offset >> 3).wrapping_add(6))
     }
 
-    /// The weight of the cell to the left.
-    #[inline]
-    pub fn left(&self) -> i32 {
-        i32::from(self.0[0])
-    }
-
-    /// The weights that predict the wet cells of these blocks best.
-    pub fn fitted(blocks: &[Ranks]) -> Self {
+    /// The weights that predict the wet cells of these groups best.
+    #[inline(always)]
+    pub fn fitted(groups: &[Group]) -> Self {
         // Whole numbers, so that the sums do not depend on their order.
         let mut sums = [[0_i64; TERMS + 1]; TERMS];
-        for block in blocks {
+        for group in groups {
             for row in (1..SIDE).step_by(ROW_STEP) {
-                add_row(block, row, &mut sums);
+                add_row(&group.ranks[row - 1], &group.ranks[row], &mut sums);
             }
         }
         if sums[TERMS - 1][TERMS - 1] < LEAST_CELLS {
@@ -85,23 +78,39 @@ impl Weights {
     }
 }
 
-/// Adds the normal equations of the cells of a row that are wet among wet neighbours.
-fn add_row(block: &Ranks, row: usize, sums: &mut [[i64; TERMS + 1]; TERMS]) {
-    let above = &block[(row - 1) * SIDE..row * SIDE];
-    let line = &block[row * SIDE..(row + 1) * SIDE];
-    for (above, line) in above.windows(3).zip(line.windows(2)) {
-        let terms = [line[0], above[1], above[0], above[2], line[1]];
-        if terms.iter().any(|rank| *rank == 0 || *rank == NODATA) {
-            continue;
+/// Adds the normal equations of the cells of a row that are wet among wet neighbours; those in the outer columns lack some.
+#[inline(always)]
+fn add_row(above: &[u8; ROW], line: &[u8; ROW], sums: &mut [[i64; TERMS + 1]; TERMS]) {
+    // The terms of cells that do not count are 0.
+    let mut terms = [[0_u16; INNER]; TERMS + 1];
+    for cell in 0..INNER {
+        let here = [
+            line[cell],
+            above[cell + GROUP_BLOCKS],
+            above[cell],
+            above[cell + 2 * GROUP_BLOCKS],
+            line[cell + GROUP_BLOCKS],
+        ];
+        let wet = here.iter().fold(1, |all, rank| all & u16::from(*rank != 0));
+        for (term, rank) in [0, 1, 2, 3, 5].into_iter().zip(here) {
+            terms[term][cell] = u16::from(rank) * wet;
         }
-        let terms = [terms[0], terms[1], terms[2], terms[3], 1, terms[4]].map(i64::from);
-        for (first, (sums, factor)) in sums.iter_mut().zip(terms).enumerate() {
-            for (sum, term) in sums[first..].iter_mut().zip(&terms[first..]) {
-                *sum += factor * term;
+        terms[4][cell] = wet;
+    }
+    for first in 0..TERMS {
+        for second in first..=TERMS {
+            // Each product fits 16 bits, and their sum over a row 32.
+            let mut sum = 0_u32;
+            for (a, b) in terms[first].iter().zip(&terms[second]) {
+                sum += u32::from(*a) * u32::from(*b);
             }
+            sums[first][second] += i64::from(sum);
         }
     }
 }
+
+/// Cells of a row but those of the outer columns.
+const INNER: usize = ROW - 2 * GROUP_BLOCKS;
 
 /// Gauss–Jordan elimination with row exchange; `None` where the equations do not settle all unknowns.
 fn solve(mut rows: [[f64; TERMS + 1]; TERMS]) -> Option<[f64; TERMS]> {
@@ -131,28 +140,39 @@ fn solve(mut rows: [[f64; TERMS + 1]; TERMS]) -> Option<[f64; TERMS]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::BLOCK_CELLS;
+
+    fn group_of(rank: impl Fn(usize, usize) -> u8) -> Group {
+        let mut group = Group::new();
+        for (row, line) in group.ranks.iter_mut().enumerate() {
+            for (cell, value) in line.iter_mut().enumerate() {
+                *value = rank(row, cell / GROUP_BLOCKS);
+            }
+        }
+        group
+    }
 
     #[test]
     fn a_field_that_follows_a_rule_gives_the_rule() {
         // Each cell is left + above − above left, as on a tilted plane with steps in rows and columns.
-        let mut block = [0; BLOCK_CELLS];
-        for (cell, rank) in block.iter_mut().enumerate() {
-            let (row, column) = (cell / SIDE, cell % SIDE);
-            *rank = (20 + row * row / 12 + column * column / 9) as u8;
-        }
-        let weights = Weights::fitted(&[block; 4]);
+        let rank = |row: usize, column: usize| (20 + row * row / 12 + column * column / 9) as u8;
+        let weights = Weights::fitted(&[group_of(rank), group_of(rank)]);
+        let ([left, above, corner, right], offset) = weights.parts();
         let off = |row: usize, column: usize| {
-            let at = row * SIDE + column;
-            let above = weights.above([block[at - SIDE], block[at - SIDE - 1], block[at - SIDE + 1]]);
-            (((above + weights.left() * i32::from(block[at - 1])) / WHOLE) - i32::from(block[at])).abs()
+            let terms = [
+                (left, rank(row, column - 1)),
+                (above, rank(row - 1, column)),
+                (corner, rank(row - 1, column - 1)),
+                (right, rank(row - 1, column + 1)),
+            ];
+            let sum: i32 = terms.iter().map(|(weight, rank)| i32::from(*weight) * i32::from(*rank)).sum();
+            ((sum / 512 + i32::from(offset)) / 8 - i32::from(rank(row, column))).abs()
         };
         assert!((1..SIDE).all(|row| (1..SIDE - 1).all(|column| off(row, column) <= 1)), "{weights:?}");
     }
 
     #[test]
     fn an_even_field_does_not_settle_the_weights_and_gets_the_usual_ones() {
-        assert_eq!(Weights::fitted(&[[7; BLOCK_CELLS]; 4]), Weights::default());
+        assert_eq!(Weights::fitted(&[group_of(|_, _| 7)]), Weights::default());
         assert_eq!(Weights::fitted(&[]), Weights::default());
     }
 }
