@@ -243,3 +243,47 @@ pub(crate) fn write_row(
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rans::Words;
+
+    #[test]
+    fn each_quad_has_a_place_in_each_context() {
+        for frequencies in &FREQUENCIES {
+            assert!(frequencies.iter().all(|frequency| *frequency > 0));
+            assert_eq!(frequencies.iter().map(|frequency| usize::from(*frequency)).sum::<usize>(), SCALE);
+        }
+    }
+
+    #[test]
+    fn masks_come_back_row_by_row_and_known_quads_take_nothing() {
+        for bits in [u16::MAX, 0b0110_0000_0000_0101] {
+            let which = Which::of(bits);
+            let rows: Vec<MaskRow> = (0..3_u32)
+                .map(|row| {
+                    std::array::from_fn(|block| {
+                        let mask = (row * 977 + block as u32 * 31).wrapping_mul(2_654_435_761) & 0xffff_ff00;
+                        if bits >> block & 1 == 1 { mask } else { 0 }
+                    })
+                })
+                .collect();
+            let known = [0xff; GROUP_BLOCKS];
+            let nothing = [0; GROUP_BLOCKS];
+            let (mut target, mut bytes) = (Target::new(), Vec::new());
+            for row in (0..rows.len()).rev() {
+                write_row(&mut target, &which, &rows[row], &rows[row.saturating_sub(1)], &known, row == 0);
+            }
+            target.finish(&mut bytes);
+            let mut words = Words::new();
+            let mut source = Source::new(&bytes, &mut words).unwrap();
+            let mut above = nothing;
+            for (row, expected) in rows.iter().enumerate() {
+                above = read_row(&mut source, &which, &above, &known, row == 0);
+                assert_eq!(above, *expected, "row {row}");
+            }
+            assert!(source.is_complete());
+        }
+    }
+}

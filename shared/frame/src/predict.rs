@@ -198,3 +198,75 @@ impl Outlook {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::group::Group;
+
+    /// Context and prediction of a cell with these neighbours, as the README has them.
+    fn documented([l, u, c, r]: [u8; 4], misses: [u8; 3], weights: &Weights) -> (u8, u8) {
+        let share = |weight: i16, rank: u8| (i32::from(weight) * i32::from(rank) * 128).div_euclid(65_536);
+        let wide = i32::from;
+        if [l, u, c, r].iter().all(|rank| *rank > 0) {
+            let missed = u16::from(misses[1]) + u16::from(misses[0] / 2) + u16::from(misses[2] / 2);
+            let sum = (u16::from(u.abs_diff(c)) + u16::from(u.abs_diff(r)) + missed).min(255);
+            let class = TEXTURES.iter().filter(|begin| sum >= u16::from(**begin)).count();
+            let ([left, above, corner, right], offset) = weights.parts();
+            let predicted = share(left, l) + share(above, u) + share(corner, c) + share(right, r) + wide(offset);
+            return (class as u8, (predicted >> 3) as u8);
+        }
+        let context = 8 + 2 * u8::from(l == 0) + u8::from(u == 0);
+        let nearest = [u, c, r].into_iter().find(|rank| *rank > 0).unwrap_or(1);
+        let predicted = match (l, u) {
+            (0, _) => nearest,
+            (_, 0) => l,
+            _ => l.midpoint(u),
+        };
+        (context, predicted)
+    }
+
+    #[test]
+    fn context_and_prediction_are_the_documented_ones_and_ranks_come_back() {
+        let mut group = Group::new();
+        for (row, line) in group.ranks.iter_mut().enumerate() {
+            for (cell, rank) in line.iter_mut().enumerate() {
+                *rank = (20 + row * row / 12 + (cell / GROUP_BLOCKS).pow(2) / 9) as u8;
+            }
+        }
+        let weights = Weights::fitted(&[group]);
+        let choices = [0, 0, 1, 2, 3, 40, 41, 254];
+        let pick = |number: usize| choices[number.wrapping_mul(2_654_435_761) >> 11 & 7];
+        for round in 0..40 {
+            let row: [u8; ROW] = std::array::from_fn(|cell| pick(round * ROW + cell));
+            let upper: [u8; ROW] = std::array::from_fn(|cell| pick((round + 99) * ROW + cell));
+            let missed = upper.map(|rank| rank / 7);
+            let mut above = Above::nothing();
+            above.set(&upper, &missed);
+            let mut ranks = [0; LONG];
+            ranks[..GROUP_BLOCKS].copy_from_slice(&upper[..GROUP_BLOCKS]);
+            ranks[GROUP_BLOCKS..].copy_from_slice(&row);
+            let wet = ranks.map(|rank| if rank > 0 { 255 } else { 0 });
+            let (mut outlook, mut events, mut misses) = (Outlook::new(), [Event::default(); ROW], [0; ROW]);
+            outlook.look(&above, &wet, &weights, false);
+            outlook.events(&ranks, &mut events, &mut misses);
+            for cell in GROUP_BLOCKS..ROW - GROUP_BLOCKS {
+                let (before, after) = (cell - GROUP_BLOCKS, cell + GROUP_BLOCKS);
+                let (context, predicted) = documented(
+                    [row[before], upper[cell], upper[before], upper[after]],
+                    [missed[before], missed[cell], missed[after]],
+                    &weights,
+                );
+                let ahead = i32::from(row[cell].wrapping_sub(predicted) as i8);
+                let symbol = if ahead < 0 { -2 * ahead - 1 } else { 2 * ahead };
+                assert_eq!(events[cell], Event(u16::from(context) << 8 | symbol as u16), "cell {cell}");
+            }
+            let symbols = events.map(|event| event.0 as u8);
+            let mut lefts = [0; GROUP_BLOCKS];
+            lefts.copy_from_slice(&upper[..GROUP_BLOCKS]);
+            let (mut back, mut missed_back) = ([0; ROW], [0; ROW]);
+            outlook.ranks(&symbols, &wet, &lefts, &mut back, &mut missed_back);
+            assert_eq!((back, missed_back), (row, misses));
+        }
+    }
+}
