@@ -20,8 +20,10 @@ use crate::trend::Trend;
 use crate::weights::TABLES;
 use crate::{LeadTimes, Nowcast, NowcastError, NowcastMethod, Timings};
 
-/// How far back fields are of use, minutes.
-const HISTORY_MIN: i64 = 31;
+/// How far back fields are of use, minutes: for the growth of areas (an hour, or what lies near it), and for motion and
+/// traits.
+const HISTORY_MIN: i64 = 72;
+const RECENT_MIN: f32 = 31.0;
 /// Ages of the two earlier fields that tell of growth and decay, minutes.
 const EARLIER_MIN: [f32; 2] = [5.0, 15.0];
 /// What of the fine structure is kept however badly it lasts, per rate: log-odds over the range of strengths.
@@ -36,9 +38,10 @@ const NOTHING_MM_H: f32 = 0.09;
 /// The odds that rain reaches 0.1, 1 and 5 mm/h at a cell are a weighted sum (logistic regression) of traits of the air
 /// that arrives there: how much rain of that rate it holds at scales of 2 to 32 km, held 5 and 15 minutes before, holds
 /// around the cell itself. The likeliest cells then make up the area at each rate, balanced between neighbourhoods and
-/// grown as areas grew in the last half hour. Within each area a cell gets about the median that the odds speak for; in
-/// that of heavy rain the rates that extrapolation brings are dealt out by rank, drawn to its lower end as the lead
-/// grows, so that the field has fewer peaks than the rain will have: for them there are the percentiles of the ensemble.
+/// grown on where areas grew throughout the last hour. Within each area a cell gets about the median that the odds speak
+/// for; in that of heavy rain the rates that extrapolation brings are dealt out by rank, drawn to its lower end as the
+/// lead grows, so that the field has fewer peaks than the rain will have: for them there are the percentiles of the
+/// ensemble.
 ///
 /// The weights were fitted beforehand on several radars' events, with lead time, and hold for any grid; traits are taken
 /// in kilometres, minutes and relative to the rate.
@@ -225,7 +228,7 @@ impl Recent {
         let age_min = |f: &RainField| last.valid_time.duration_since(f.valid_time).as_secs_f32() / 60.0;
         let nearest = |minutes: f32| {
             past.iter()
-                .filter(|f| age_min(f) > 0.0 && age_min(f) <= HISTORY_MIN as f32)
+                .filter(|f| age_min(f) > 0.0 && age_min(f) <= RECENT_MIN)
                 .min_by(|a, b| (age_min(a) - minutes).abs().total_cmp(&(age_min(b) - minutes).abs()))
         };
         let carried = |minutes: f32| -> Result<Option<Array2<f32>>, NowcastError> {

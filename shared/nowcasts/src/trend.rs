@@ -4,50 +4,72 @@ use raincell_model::RainField;
 
 use crate::exceedance::{RATES, RATES_MM_H};
 
-/// Age of the earlier field that areas are compared with, minutes, and how far from it a field may be.
-const AGE_MIN: f32 = 30.0;
+/// Ages of the earlier fields that areas are compared with, minutes, and how far from them a field may be.
+const AGES_MIN: [f32; 2] = [30.0, 60.0];
 const OFF_MIN: f32 = 12.0;
-/// Cells that are added to both areas, so that single ones make no trend.
+/// Cells that are added to all areas, so that single ones make no trend.
 const CELLS: f32 = 20.0;
-/// Growth below this logarithm of the ratio is taken for chance.
+/// Growth of one half hour alone, below this logarithm of the ratio, is taken for chance, and what exceeds it counts so
+/// much.
 const CHANCE: f32 = 0.2;
-/// The minutes in which the growth of the last half hour is repeated but for 1/e.
-const REPEATS_MIN: f32 = 45.0;
+const ALONE: f32 = 0.6;
+/// The minutes in which growth goes on but for 1/e.
+const GOES_ON_MIN: f32 = 60.0;
 /// Areas grow by no more than this factor's logarithm.
-const MOST: f32 = 0.6;
+const MOST: f32 = 1.0;
 
-/// Growth of the area of each rate over the last half hour, as the logarithm of the ratio.
+/// Growth of the area of each rate in half an hour, as the logarithm of the ratio.
 ///
-/// Growth that exceeds chance goes on in a while; decay does not: on all events it is followed by as much growth as decay.
+/// What grew in both half hours of the last hour grows on, as it did in the one in which it grew less; growth of one half
+/// hour and decay do not: on all events they are followed by as much growth as decay.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Trend([f32; RATES]);
 
 impl Trend {
-    /// From `past` fields to the newest of them; none where no field is about half an hour old.
+    /// From `past` fields to the newest of them. Where there is no field of an hour ago, growth that exceeds chance has to
+    /// do; without one of half an hour ago there is no trend.
     pub fn of(past: &[RainField], last: &RainField) -> Self {
-        let off = |f: &RainField| (last.valid_time.duration_since(f.valid_time).as_secs_f32() / 60.0 - AGE_MIN).abs();
-        let nearest = past.iter().rev().min_by(|a, b| off(a).total_cmp(&off(b)));
-        let Some(earlier) = nearest.filter(|f| off(f) <= OFF_MIN && f.rate_mm_h.dim() == last.rate_mm_h.dim()) else {
-            return Self::default();
+        let age_min = |f: &RainField| last.valid_time.duration_since(f.valid_time).as_secs_f32() / 60.0;
+        let [half, whole] = AGES_MIN.map(|wanted| {
+            let off = |f: &RainField| (age_min(f) - wanted).abs();
+            let nearest = past.iter().rev().min_by(|a, b| off(a).total_cmp(&off(b)));
+            nearest.filter(|f| off(f) <= OFF_MIN && f.rate_mm_h.dim() == last.rate_mm_h.dim())
+        });
+        let Some(half) = half else { return Self::default() };
+        let growth = |from: &RainField, to: &RainField| -> [f32; RATES] {
+            let pieces = (age_min(from) - age_min(to)) / AGES_MIN[0];
+            compared(from, to).map(|[was, is]| (is / was).ln() / pieces)
         };
-        let mut cells = [[CELLS; 2]; RATES];
-        for (was, is) in earlier.rate_mm_h.iter().zip(&last.rate_mm_h) {
-            if was.is_nan() || is.is_nan() {
-                continue;
+        let late = growth(half, last);
+        Self(match whole {
+            Some(whole) => {
+                let early = growth(whole, half);
+                std::array::from_fn(|k| early[k].min(late[k]))
             }
-            for (n, rate) in cells.iter_mut().zip(RATES_MM_H) {
-                n[0] += f32::from(u8::from(*was >= rate));
-                n[1] += f32::from(u8::from(*is >= rate));
-            }
-        }
-        Self(cells.map(|[was, is]| (is / was).ln()))
+            None => late.map(|growth| ALONE * (growth - CHANCE)),
+        })
     }
 
     /// By which factor the area of each rate will have grown.
     pub fn growth(self, lead_min: f32) -> [f32; RATES] {
-        let repeated = 1.0 - (-lead_min / REPEATS_MIN).exp();
-        self.0.map(|growth| ((growth - CHANCE).max(0.0) * repeated).min(MOST).exp())
+        let pieces = GOES_ON_MIN / AGES_MIN[0] * (1.0 - (-lead_min / GOES_ON_MIN).exp());
+        self.0.map(|growth| (growth.max(0.0) * pieces).min(MOST).exp())
     }
+}
+
+/// Areas of each rate in two fields where both know, cells.
+fn compared(earlier: &RainField, later: &RainField) -> [[f32; 2]; RATES] {
+    let mut cells = [[CELLS; 2]; RATES];
+    for (was, is) in earlier.rate_mm_h.iter().zip(&later.rate_mm_h) {
+        if was.is_nan() || is.is_nan() {
+            continue;
+        }
+        for (n, rate) in cells.iter_mut().zip(RATES_MM_H) {
+            n[0] += f32::from(u8::from(*was >= rate));
+            n[1] += f32::from(u8::from(*is >= rate));
+        }
+    }
+    cells
 }
 
 #[cfg(test)]
@@ -68,7 +90,20 @@ mod tests {
     }
 
     #[test]
-    fn areas_that_doubled_grow_on_and_those_that_shrank_stay() {
+    fn areas_that_grew_for_an_hour_grow_on_as_in_the_worse_half_of_it() {
+        let grown = |rows: [usize; 3]| {
+            let past = [field(60, rows[0]), field(30, rows[1]), field(0, rows[2])];
+            Trend::of(&past, &past[2]).growth(60.0)[1]
+        };
+        let steady = grown([20, 30, 45]);
+        assert!(steady > 1.4 && (grown([20, 30, 80]) - steady).abs() < 0.01, "{steady}");
+        for once in [[20, 20, 40], [20, 40, 40], [40, 20, 40], [40, 30, 20]] {
+            assert!((grown(once) - 1.0).abs() < 1e-6, "{once:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_field_of_an_hour_ago_areas_that_doubled_grow_on_and_those_that_shrank_stay() {
         let (few, many) = (20, 40);
         let [onset, moderate, heavy] = Trend::of(&[field(30, few), field(0, many)], &field(0, many)).growth(60.0);
         assert!((onset - moderate).abs() < 1e-6 && onset > 1.2 && onset < 2.0, "{onset}");
