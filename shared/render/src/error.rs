@@ -78,6 +78,12 @@ pub enum RenderError {
     /// The GIF encoder failed.
     #[error("GIF encoding failed")]
     Gif(#[from] gif::EncodingError),
+    /// The video encoder failed.
+    #[error("H.264 encoding failed: {reason}")]
+    Video {
+        /// What it said.
+        reason: String,
+    },
     /// The font in the binary cannot be read.
     #[error("the embedded font `{name}` cannot be read")]
     Font {

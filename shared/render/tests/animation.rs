@@ -7,7 +7,9 @@ use std::sync::Arc;
 use jiff::{Timestamp, ToSpan};
 use ndarray::Array2;
 use raincell_model::{Grid, RainField};
-use raincell_render::{AnimationRequest, Marker, PictureArea, RenderError, animate, still_png, whole_domain};
+use raincell_render::{
+    AnimationRequest, Marker, PictureArea, RenderError, animate, animate_mp4, still_png, whole_domain,
+};
 
 const BERN: PictureArea = PictureArea { lat_deg: 46.95, lon_deg: 7.45, radius_km: 100.0 };
 const YELLOW: [u8; 3] = [0xff, 0xee, 0x00];
@@ -107,6 +109,70 @@ fn a_still_is_the_frame_of_the_gif_at_its_time() {
     let (_, _, frames) = play(&animate(&request).unwrap());
     let off = still.iter().zip(&frames[12].0).filter(|(a, b)| (0..3).any(|i| a[i].abs_diff(b[i]) > 24)).count();
     assert!(off < 520, "{off} pixels differ");
+}
+
+/// What FFmpeg finds in a video, and its pictures (RGB); `None` where there is no FFmpeg.
+fn decoded_by_ffmpeg(mp4: &[u8]) -> Option<(serde_json::Value, Vec<Vec<[u8; 3]>>)> {
+    let python = std::env::var_os("RAINCELL_TEST_VIDEO")?;
+    let folder = tempfile::tempdir().unwrap();
+    let (file, pictures) = (folder.path().join("rain.mp4"), folder.path().join("rain.rgb"));
+    std::fs::write(&file, mp4).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/decode_video.py");
+    let output = std::process::Command::new(python).arg(script).arg(&file).arg(&pictures).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let bytes = std::fs::read(&pictures).unwrap();
+    let picture = (found["width"].as_u64().unwrap() * found["height"].as_u64().unwrap() * 3) as usize;
+    let colors = |bytes: &[u8]| bytes.chunks(3).map(|c| [c[0], c[1], c[2]]).collect();
+    Some((found, bytes.chunks(picture).map(colors).collect()))
+}
+
+#[test]
+fn the_video_shows_what_the_gif_shows_for_as_long() {
+    let (past, forecast) = hours();
+    let request = AnimationRequest { title: "Rain around Bern", ..AnimationRequest::new(&past, &forecast, BERN) };
+    let mp4 = animate_mp4(&request).unwrap();
+    let (width, _, gif) = play(&animate(&request).unwrap());
+    assert!(mp4.len() < 1_500_000, "{} bytes", mp4.len());
+    let Some((found, video)) = decoded_by_ffmpeg(&mp4) else {
+        println!("skipped: no FFmpeg");
+        return;
+    };
+    println!("{} bytes: {found}", mp4.len());
+    assert_eq!((found["codec"].as_str(), found["pixels"].as_str()), (Some("h264"), Some("yuv420p")));
+    assert_eq!(found["colour"], serde_json::json!([1, 1, 1, 1]), "BT.709, video range");
+    assert_eq!((video.len(), found["streams"].as_u64()), (gif.len(), Some(1)));
+    let mut time_cs = 0.0;
+    for (at, (shown, delay_cs)) in gif.iter().enumerate() {
+        assert!((found["times"][at].as_f64().unwrap() * 100.0 - time_cs).abs() < 0.6, "frame {at}: {found}");
+        time_cs += f64::from(*delay_cs);
+        let off = |a: &[u8; 3], b: &[u8; 3]| (0..3).map(|i| f64::from(a[i].abs_diff(b[i]))).sum::<f64>() / 3.0;
+        let mean = shown.iter().zip(&video[at]).map(|(a, b)| off(a, b)).sum::<f64>() / shown.len() as f64;
+        let far = shown.iter().zip(&video[at]).filter(|(a, b)| off(a, b) > 60.0).count();
+        // The GIF has 255 colours, the video half the resolution of colour: edges differ, areas do not.
+        assert!(
+            mean < 3.0 && far * 100 < shown.len(),
+            "frame {at}: off by {mean:.2} in the mean, {far} pixels far off"
+        );
+        let inside = |frame: &[[u8; 3]]| frame[300 * width + 2];
+        assert!(off(&inside(&video[at]), &inside(shown)) < 8.0, "the rim of forecast frames, frame {at}");
+    }
+    assert!((found["seconds"].as_f64().unwrap() * 100.0 - time_cs).abs() < 1.0, "{found}");
+}
+
+#[test]
+fn videos_have_any_size() {
+    let (past, forecast) = ([field(0), field(5)], [field(10)]);
+    for (width, height) in [(16, 16), (333, 251), (640, 360), (1080, 1080)] {
+        let request = AnimationRequest { width, height, ..AnimationRequest::new(&past, &forecast, BERN) };
+        let mp4 = animate_mp4(&request).unwrap();
+        let Some((found, video)) = decoded_by_ffmpeg(&mp4) else { continue };
+        assert_eq!(
+            (found["width"].as_u64(), found["height"].as_u64()),
+            (Some(u64::from(width) & !1), Some(u64::from(height) & !1))
+        );
+        assert_eq!(video.len(), 3);
+    }
 }
 
 #[test]

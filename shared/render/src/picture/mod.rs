@@ -1,4 +1,4 @@
-//! Pictures that people look at: an animated GIF of past and forecast rain on a map, or one still of it.
+//! Pictures that people look at: an animated GIF or an MP4 of past and forecast rain on a map, or one still of it.
 //!
 //! What does not change (land, sea, coast, borders, names) is painted once. A frame then only looks up the rain at each
 //! pixel, and gets a header with the clock and a footer with a time line. All frames share one palette, and each holds
@@ -10,10 +10,12 @@ mod contour;
 mod encode;
 mod frames;
 mod labels;
+mod mp4;
 mod palette;
 mod panels;
 mod text;
 mod theme;
+mod video;
 
 pub use chart::{Chart, chart_png};
 
@@ -26,6 +28,7 @@ use self::encode::Still;
 use self::frames::Painter;
 use self::palette::{Histogram, Palette};
 use self::theme::Rgb;
+use self::video::Shot;
 use crate::error::RenderError;
 use crate::image::IndexedImage;
 use crate::mercator::{MAX_LATITUDE, Window, from_unit, to_unit};
@@ -139,15 +142,31 @@ pub fn animate(request: &AnimationRequest<'_>) -> Result<Vec<u8>, RenderError> {
                 Ok(sample) => numbers(&painted[sample]),
                 Err(_) => numbers(&painter.paint(i)),
             };
-            let delay_cs = match i {
-                _ if i + 1 == count => DELAY_LAST_CS,
-                _ if painter.is_now(i) => DELAY_NOW_CS,
-                _ => DELAY_CS,
-            };
-            Still { pixels, delay_cs }
+            Still { pixels, delay_cs: delay_cs(&painter, i) }
         })
         .collect::<Vec<Still>>();
     encode::encode(&stills, request.width as u16, request.height as u16, &palette.to_bytes())
+}
+
+/// The same as an MP4 (H.264), for those who play no GIF. Odd sides lose a pixel: colour has half the resolution.
+///
+/// # Errors
+/// As [`animate`], and [`RenderError::Video`] when the encoder fails.
+pub fn animate_mp4(request: &AnimationRequest<'_>) -> Result<Vec<u8>, RenderError> {
+    let (width, height) = (request.width & !1, request.height & !1);
+    let request = AnimationRequest { width, height, ..request.clone() };
+    let painter = Painter::new(&request)?;
+    let shot = |i| Shot { pixels: painter.paint(i), delay_cs: delay_cs(&painter, i) };
+    let shots: Vec<Shot> = (0..painter.frames()).into_par_iter().map(shot).collect();
+    video::encode(&shots, width as usize, height as usize)
+}
+
+fn delay_cs(painter: &Painter<'_>, frame: usize) -> u16 {
+    match frame {
+        _ if frame + 1 == painter.frames() => DELAY_LAST_CS,
+        _ if painter.is_now(frame) => DELAY_NOW_CS,
+        _ => DELAY_CS,
+    }
 }
 
 /// One frame of [`animate`] as a PNG: that of the field at `at`, or else the nearest one in time.
