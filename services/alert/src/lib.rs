@@ -23,6 +23,7 @@ pub mod poster;
 pub mod schedule;
 pub mod score;
 pub mod secret;
+mod sending;
 mod sources;
 mod targets;
 pub mod told;

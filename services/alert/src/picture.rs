@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::alerts::RainEvent;
 use raincell_api_types::frames::FrameInfo;
 use raincell_model::RainField;
-use raincell_render::{AnimationRequest, Marker, PictureArea, animate, still_png};
+use raincell_render::{AnimationRequest, Marker, PictureArea, animate, animate_mp4, still_png};
 use raincell_store_client::{FrameQuery, StoreClient};
 
 use tokio::sync::Mutex;
@@ -19,7 +19,7 @@ use crate::Config;
 use crate::likely::LikelyRun;
 use crate::observe::PlaceCells;
 use crate::places::Place;
-use crate::poster::{Picture, PictureWish};
+use crate::poster::{Picture, PictureKind, PictureWish};
 use crate::sources::{PRODUCT, current_sources};
 
 /// How far back and ahead of the event the animation reaches.
@@ -217,7 +217,9 @@ fn draw(order: &PictureOrder, wish: PictureWish) -> anyhow::Result<Picture> {
     let title = format!("Rain around {name}");
     let mut smallest = 0;
     for tenths in SHRUNK {
-        let (width, height) = (wish.width * tenths / 10, wish.height * tenths / 10);
+        // Even, as videos want it.
+        let side = |pixels: u32| pixels * tenths / 20 * 2;
+        let (width, height) = (side(wish.width), side(wish.height));
         let request = AnimationRequest {
             title: &title,
             probability: &order.probability,
@@ -228,15 +230,17 @@ fn draw(order: &PictureOrder, wish: PictureWish) -> anyhow::Result<Picture> {
             height,
             ..AnimationRequest::new(&order.past, &order.forecast, area)
         };
-        let (bytes, media_type) = if wish.animated {
-            (animate(&request)?, "image/gif")
-        } else {
-            let now = order.past.iter().map(|field| field.valid_time).max().unwrap_or_default();
-            (still_png(&request, now)?, "image/png")
+        let bytes = match wish.kind {
+            PictureKind::Gif => animate(&request)?,
+            PictureKind::Mp4 => animate_mp4(&request)?,
+            PictureKind::Png => {
+                let now = order.past.iter().map(|field| field.valid_time).max().unwrap_or_default();
+                still_png(&request, now)?
+            }
         };
         if bytes.len() <= wish.most_bytes {
             metrics::histogram!("raincell_alert_picture_seconds").record(began.elapsed().as_secs_f64());
-            return Ok(Picture { bytes: bytes.into(), media_type, width, height });
+            return Ok(Picture { bytes: bytes.into(), media_type: wish.kind.media_type(), width, height });
         }
         smallest = bytes.len();
     }
@@ -252,7 +256,7 @@ mod tests {
 
     use super::*;
 
-    const SQUARE: PictureWish = PictureWish { animated: true, width: 720, height: 720, most_bytes: 3_000_000 };
+    const SQUARE: PictureWish = PictureWish { kind: PictureKind::Gif, width: 720, height: 720, most_bytes: 3_000_000 };
 
     fn minute(minute: i64) -> Timestamp {
         Timestamp::from_second(1_767_268_800 + minute * 60).unwrap()
@@ -312,16 +316,21 @@ mod tests {
 
     #[test]
     fn each_target_gets_the_kind_and_size_that_it_takes() {
-        let still = draw(&hours(), PictureWish { animated: false, width: 1080, height: 1080, most_bytes: 1_000_000 });
+        let still =
+            draw(&hours(), PictureWish { kind: PictureKind::Png, width: 1080, height: 1080, most_bytes: 1_000_000 });
         let still = still.unwrap();
         let header = png::Decoder::new(std::io::Cursor::new(&still.bytes)).read_info().unwrap();
         assert_eq!((header.info().width, header.info().height), (still.width, still.height));
         assert!(still.bytes.len() <= 1_000_000 && still.media_type == "image/png");
         // X: at most 1280 x 1080, 5 MB, 300 million pixels in all.
-        let wide = PictureWish { animated: true, width: 1080, height: 1080, most_bytes: 5_000_000 };
+        let wide = PictureWish { kind: PictureKind::Gif, width: 1080, height: 1080, most_bytes: 5_000_000 };
         let picture = draw(&hours(), wide).unwrap();
         assert!(picture.bytes.len() <= 5_000_000 && picture.width <= 1280 && picture.height <= 1080);
         assert!(frames_of(&picture.bytes) * 1080 * 1080 < 300_000_000);
+        // Bluesky: a video of at most 5 MB, here no larger than the GIF is allowed to be.
+        let video = draw(&hours(), PictureWish { kind: PictureKind::Mp4, ..SQUARE }).unwrap();
+        assert!(video.bytes.len() < 3_000_000, "{} bytes", video.bytes.len());
+        assert_eq!((&video.bytes[4..8], video.media_type), (&b"ftyp"[..], "video/mp4"));
     }
 
     #[test]

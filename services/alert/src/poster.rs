@@ -22,6 +22,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use raincell_api_types::alerts::RainEvent;
+use raincell_words::still_alt_text;
+use serde::Deserialize;
 use thiserror::Error;
 
 pub use dry_run::DryRunPoster;
@@ -50,6 +52,13 @@ impl PostText {
         if self.event.language.is_empty() { "en" } else { &self.event.language }
     }
 
+    /// What `picture` shows, for those who do not see it, in at most so many characters.
+    pub fn alt(&self, picture: &Picture, longest: usize) -> String {
+        let is_still = picture.media_type == PictureKind::Png.media_type() && self.event.facts.is_some();
+        let alt = if is_still { still_alt_text(&self.event) } else { self.event.alt.clone() };
+        alt.chars().take(longest).collect()
+    }
+
     /// True when `found` is the text of this post or of an earlier try.
     pub fn is_told_by(&self, found: &str) -> bool {
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -63,7 +72,7 @@ impl PostText {
 pub struct Picture {
     /// The file.
     pub bytes: Bytes,
-    /// `image/gif` or `image/png`.
+    /// As in [`PictureKind::media_type`].
     pub media_type: &'static str,
     /// Pixels in a row.
     pub width: u32,
@@ -74,15 +83,42 @@ pub struct Picture {
 impl Picture {
     /// What its file is called.
     pub fn file_name(&self) -> &'static str {
-        if self.media_type == "image/png" { "rain.png" } else { "rain.gif" }
+        match self.media_type {
+            "image/png" => "rain.png",
+            "video/mp4" => "rain.mp4",
+            _ => "rain.gif",
+        }
+    }
+}
+
+/// Kinds of pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PictureKind {
+    /// An animated GIF.
+    Gif,
+    /// The same as a video without sound, H.264.
+    Mp4,
+    /// A still of now.
+    Png,
+}
+
+impl PictureKind {
+    /// As targets want it named.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Gif => "image/gif",
+            Self::Mp4 => "video/mp4",
+            Self::Png => "image/png",
+        }
     }
 }
 
 /// Which picture a target takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PictureWish {
-    /// An animated GIF, or a still PNG of now.
-    pub animated: bool,
+    /// What it is.
+    pub kind: PictureKind,
     /// Pixels in a row; a picture with too many bytes is made again with fewer.
     pub width: u32,
     /// Rows.
@@ -153,6 +189,16 @@ pub enum PostError {
         /// What it said.
         reason: String,
     },
+    /// The target does not take this picture; another one, or the text alone, it may.
+    #[error("{target}: {step}: the picture is refused: {reason}")]
+    PictureRefused {
+        /// Which target.
+        target: &'static str,
+        /// What was asked of it.
+        step: &'static str,
+        /// What it said.
+        reason: String,
+    },
     /// Another process sends by now.
     #[error("{target}: {step}: the lease is lost, another process goes on")]
     LeaseLost {
@@ -169,6 +215,14 @@ impl PostError {
         matches!(self, Self::Refused { .. })
     }
 
+    /// What laying a picture ready ran into: where it is refused, the post is not.
+    fn of_picture(self) -> Self {
+        match self {
+            Self::Refused { target, step, reason } => Self::PictureRefused { target, step, reason },
+            error => error,
+        }
+    }
+
     /// True when the post may be out.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown { .. })
@@ -181,8 +235,9 @@ pub trait Poster: Send + Sync {
     /// Its name in keys, logs and metrics: lower-case letters and hyphens.
     fn name(&self) -> &'static str;
 
-    /// The picture that it takes; `None` where texts go alone.
-    fn wish(&self) -> Option<PictureWish>;
+    /// The pictures that it takes, the best one first; none where texts go alone. The next one is sent where one cannot
+    /// be made or is refused, and in the end the text alone.
+    fn wishes(&self) -> Vec<PictureWish>;
 
     /// What the target calls the post, if it was sent already: the answer to an earlier try may have been lost. It is
     /// called only when that may be.
@@ -194,7 +249,7 @@ pub trait Poster: Send + Sync {
     /// Sends a post, and gives what the target calls it: what its replies name.
     ///
     /// # Errors
-    /// When it did not go out, or may not have.
+    /// When it did not go out, or may not have; [`PostError::PictureRefused`] where it is the picture that keeps it.
     async fn send(&self, post: &PostText, picture: Option<&Picture>, permit: &Permit) -> Result<String, PostError>;
 
     /// What it costs to post an event, US dollars.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use raincell_api_types::frames::SourceInfo;
+use raincell_api_types::frames::{SourceInfo, SourceTraits};
 use raincell_model::{Grid, GridError, MotionField, RainField};
 use raincell_store_client::{ClientError, StoreClient};
 use tracing::field::Empty;
@@ -34,6 +34,7 @@ pub(crate) struct Sources {
 /// One source as the places see it; the vectors have one entry a place, `None` where it lies on no grid.
 struct View {
     frame_hash: String,
+    traits: SourceTraits,
     valid_time: Timestamp,
     observed: Cells,
     rain: Vec<Option<PlaceRain>>,
@@ -75,6 +76,8 @@ impl Sources {
             let frame = self.client.frame(info).instrument(span.clone()).await?;
             span.in_scope(|| view.see_frame(&frame.field, &self.places));
             view.field = Some(frame.field).filter(|_| self.keep_fields);
+            let traits = self.client.checkpoint(&SourceTraits::checkpoint(source)).await?;
+            view.traits = traits.map_or_else(SourceTraits::default, |kept| SourceTraits::of_json(&kept.value));
             view.frame_hash.clone_from(&info.hash);
         }
         let runs = self.client.list_runs(source, 1).await?;
@@ -111,6 +114,11 @@ impl Sources {
         self.views.get(source).map_or("", |view| &view.frame_hash)
     }
 
+    /// What is known of how the rates of a source are made.
+    pub fn traits(&self, source: &str) -> SourceTraits {
+        self.views.get(source).map_or_else(SourceTraits::default, |view| view.traits)
+    }
+
     /// The newest frame of the first source with its motion, where frames are kept.
     pub fn newest_field(&self) -> Option<(&str, &RainField, Option<&MotionField>)> {
         self.views.iter().find_map(|(source, view)| Some((source.as_str(), view.field.as_ref()?, view.motion.as_ref())))
@@ -137,6 +145,7 @@ impl View {
     fn nothing() -> Self {
         Self {
             frame_hash: String::new(),
+            traits: SourceTraits::default(),
             valid_time: Timestamp::MIN,
             observed: Cells::default(),
             rain: Vec::new(),

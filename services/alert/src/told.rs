@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use raincell_api_types::alerts::{EventFacts, EventMotion, RainEvent, RainEventKind};
+use raincell_api_types::frames::SourceTraits;
 use raincell_words::{Language, Limit, alt_text, event_text};
 
 use crate::cells::CellNews;
@@ -18,8 +19,8 @@ pub fn town(lat_deg: f64, lon_deg: f64) -> Option<String> {
     (km <= FARTHEST_TOWN_KM).then(|| place.name.clone())
 }
 
-/// News of a watched place.
-pub fn of_place(place: &Place, news: &News, credit: &str) -> RainEvent {
+/// News of a watched place; `traits` are those of the source that they come from.
+pub fn of_place(place: &Place, news: &News, credit: &str, traits: SourceTraits) -> RainEvent {
     let (earliest, latest) = news.window.unzip();
     with_text(RainEvent {
         place: place.name.clone(),
@@ -37,6 +38,7 @@ pub fn of_place(place: &Place, news: &News, credit: &str) -> RainEvent {
             latest,
             until: news.until,
             probability: news.probability,
+            hail: traits.is_hail(news.rate_mm_h),
             motion: None,
         })),
         ..RainEvent::default()
@@ -48,8 +50,13 @@ pub fn cell_key(time: Timestamp, town: &str, kind: RainEventKind) -> String {
     post_key(time, &format!("near-{}", slug::slugify(town)), kind)
 }
 
-/// News of a cell of heavy rain.
-pub fn of_cell(news: &CellNews, language: Language, zone_name: &str, credit: &str) -> RainEvent {
+/// News of a cell of heavy rain, in a language and a time zone.
+pub fn of_cell(
+    news: &CellNews,
+    (language, zone_name): (Language, &str),
+    credit: &str,
+    traits: SourceTraits,
+) -> RainEvent {
     let kind = if news.over { RainEventKind::HeavyRainOver } else { RainEventKind::HeavyRain };
     with_text(RainEvent {
         place: news.town.clone(),
@@ -63,6 +70,7 @@ pub fn of_cell(news: &CellNews, language: Language, zone_name: &str, credit: &st
         facts: Some(Box::new(EventFacts {
             time_zone: zone_name.to_owned(),
             credit: credit.to_owned(),
+            hail: traits.is_hail(news.rate_mm_h),
             motion: news
                 .motion
                 .filter(|(speed, _)| *speed >= 5.0)

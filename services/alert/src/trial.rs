@@ -11,6 +11,7 @@ use crate::Config;
 use crate::picture::Pictures;
 use crate::places;
 use crate::poster::{Permit, PostError, PostText};
+use crate::sending;
 use crate::targets::posters;
 
 /// What became of the post at one target.
@@ -18,8 +19,8 @@ use crate::targets::posters;
 pub struct TrialOutcome {
     /// Name of the target.
     pub target: &'static str,
-    /// Whether a picture went along.
-    pub picture: bool,
+    /// Media type of the picture that went along; `None` where the text went alone.
+    pub picture: Option<&'static str>,
     /// What the target calls the post, or why there is none.
     pub sent: Result<String, PostError>,
 }
@@ -56,10 +57,6 @@ pub async fn send_trial(
     let pictures = Pictures::new(client.clone(), config, Arc::clone(&places));
     let mut outcomes = Vec::new();
     for poster in posters(config).context("no HTTP client can be made")? {
-        let picture = match poster.wish() {
-            Some(wish) => pictures.of(&event, &event_key, wish).await,
-            None => None,
-        };
         let post = PostText {
             key: post_key(&event_key, poster.name()),
             text: event.text.clone(),
@@ -68,8 +65,8 @@ pub async fn send_trial(
             reply_to: None,
             waiting: std::time::Duration::ZERO,
         };
-        let sent = poster.send(&post, picture.as_ref(), &Permit::always()).await;
-        outcomes.push(TrialOutcome { target: poster.name(), picture: picture.is_some(), sent });
+        let (sent, picture) = sending::send(&*poster, &pictures, &post, &event_key, &Permit::always()).await;
+        outcomes.push(TrialOutcome { target: poster.name(), picture, sent });
     }
     Ok(outcomes)
 }

@@ -11,6 +11,7 @@ use futures::{StreamExt, pin_mut};
 use jiff::SignedDuration;
 use raincell_api_types::alerts::{AlertState, AlertTransition, RainEvent};
 use raincell_api_types::events::Event;
+use raincell_api_types::frames::SourceTraits;
 use raincell_api_types::health::Condition;
 use raincell_service_runtime::{Health, Runtime, clock};
 use raincell_store_client::{ClientError, StoreClient, StreamItem};
@@ -37,6 +38,7 @@ struct Origin {
     credit: String,
     /// Content hash of the frame that they are known from.
     trace_id: String,
+    traits: SourceTraits,
 }
 
 /// Follows the watched places.
@@ -161,7 +163,11 @@ impl Watch {
                 tracing::debug!(place = self.places[place].id, "on no grid");
                 continue;
             };
-            let origin = Origin { credit: self.credit(source), trace_id: self.sources.frame_hash(source).to_owned() };
+            let origin = Origin {
+                credit: self.credit(source),
+                trace_id: self.sources.frame_hash(source).to_owned(),
+                traits: self.sources.traits(source),
+            };
             let (rain, outlook) = (*rain, outlook.cloned());
             self.update(place, rain, outlook.as_ref(), &origin).await?;
         }
@@ -262,7 +268,7 @@ impl Watch {
 }
 
 fn event_of(place: &Place, news: &News, origin: &Origin) -> RainEvent {
-    RainEvent { trace_id: origin.trace_id.clone(), ..told::of_place(place, news, &origin.credit) }
+    RainEvent { trace_id: origin.trace_id.clone(), ..told::of_place(place, news, &origin.credit, origin.traits) }
 }
 
 /// The state as stored; one that this version cannot read counts as none.

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::{Path, PathBuf};
+mod real_data;
+
+use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 use raincell_alert::cells::{self, CellNews, CellRules, CellState};
@@ -12,12 +14,13 @@ use raincell_alert::observe::PlaceCells;
 use raincell_alert::places::Place;
 use raincell_alert::score::Record;
 use raincell_alert::{Config, post_key, told, words};
-use raincell_gridding::{DEFAULT_CAP_MM_H, ZR, grid_scan_to_rain};
-use raincell_io::{RawScan, ReadOptions};
+use raincell_api_types::frames::SourceTraits;
 use raincell_model::RainField;
 use raincell_nowcasts::{DEFAULT_METHOD, Inflow, LeadTimes, method};
 use raincell_service_runtime::config::load_with;
 use raincell_words::Language;
+
+use real_data::{frames, read};
 
 /// Name, where it is, and the language of its posts.
 const PLACES: [(&str, f64, f64, &str); 10] = [
@@ -32,25 +35,6 @@ const PLACES: [(&str, f64, f64, &str); 10] = [
     ("Lugano", 46.004, 8.951, "en"),
     ("Chur", 46.850, 9.532, "de"),
 ];
-
-fn frames(event: &str) -> Option<Vec<PathBuf>> {
-    let fallback = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")).to_owned();
-    let data = std::env::var_os("RAINCELL_TEST_DATA").map_or(fallback, PathBuf::from);
-    let entries = std::fs::read_dir(data.join("composites").join(event)).ok()?;
-    let mut paths: Vec<_> =
-        entries.map(|entry| entry.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "h5")).collect();
-    paths.sort();
-    Some(paths)
-}
-
-fn read(path: &Path) -> RainField {
-    let bytes = std::fs::read(path).unwrap();
-    let name = path.file_name().unwrap().to_string_lossy();
-    let RawScan::Grid(scan) = raincell_io::read(&bytes, &name, &ReadOptions::default()).unwrap() else {
-        panic!("{name} is no composite")
-    };
-    grid_scan_to_rain(&scan, &ZR::MARSHALL_PALMER, DEFAULT_CAP_MM_H).unwrap().field
-}
 
 /// The watched places as a config has them.
 fn places() -> Vec<Place> {
@@ -114,7 +98,7 @@ fn warnings_of_a_real_event_come_true_in_time() {
     let mut record = Record::default();
     for (place, news) in places.iter().zip(&news) {
         for told in news {
-            let event = told::of_place(place, told, "Radar: MeteoSwiss");
+            let event = told::of_place(place, told, "Radar: MeteoSwiss", SourceTraits::default());
             let text = words::with_countdown(&event, told.time);
             println!("{} {text}", told.time.strftime("%H:%MZ"));
             assert!(weighted_length(&text) <= LONGEST_POST && event.alt.contains(&place.name), "{text}");
@@ -122,7 +106,7 @@ fn warnings_of_a_real_event_come_true_in_time() {
         }
     }
     for told in &heavy {
-        let event = told::of_cell(told, Language::En, "Europe/Zurich", "Radar: MeteoSwiss");
+        let event = told::of_cell(told, (Language::En, "Europe/Zurich"), "Radar: MeteoSwiss", SourceTraits::default());
         println!("{} {}", told.time.strftime("%H:%MZ"), event.text);
     }
     let skill = record.skill(Timestamp::MIN);

@@ -4,7 +4,7 @@ use ndarray::Array2;
 use raincell_frame::Frame;
 use raincell_gridding::{Gridded, RadarView, ScanError, ZR, grid_scan_to_rain};
 use raincell_io::RawScan;
-use raincell_model::{Grid, GridError, GridScan, PolarVolume, RainField};
+use raincell_model::{Grid, GridError, GridQuantity, GridScan, PolarVolume, RainField};
 use raincell_qc::{Chain, Correlation, FilterReport, QcConfig, QcError, Speckle, Texture};
 use std::sync::Arc;
 
@@ -68,6 +68,9 @@ pub struct Prepared {
     pub filters: Vec<FilterReport>,
     /// Cells whose rate was cut.
     pub capped: usize,
+    /// The rate of the reflectivity above which hail and not more rain is seen, mm/h; `None` where the rates were not made
+    /// from reflectivity.
+    pub hail_cap_mm_h: Option<f32>,
 }
 
 impl Prepared {
@@ -128,8 +131,8 @@ pub fn volume_on(volume: &PolarVolume, grid: Arc<Grid>, recipe: &Recipe) -> Resu
     let cleaned =
         chain(recipe).run(sweep).map_err(|source| PrepareError::Quality { radar: site.id.clone(), source })?;
     let view = RadarView::new(site, grid).map_err(|source| PrepareError::Grid { radar: site.id.clone(), source })?;
-    let Gridded { field, capped_cells } =
-        view.grid_sweep(sweep, &cleaned.reflectivity, &z_r(recipe, &site.id), volume.nominal_time);
+    let relation = z_r(recipe, &site.id);
+    let Gridded { field, capped_cells } = view.grid_sweep(sweep, &cleaned.reflectivity, &relation, volume.nominal_time);
     Ok(Prepared {
         radar: site.id.to_lowercase(),
         single_radar: true,
@@ -138,13 +141,24 @@ pub fn volume_on(volume: &PolarVolume, grid: Arc<Grid>, recipe: &Recipe) -> Resu
         sweeps: volume.sweeps.len(),
         filters: cleaned.report,
         capped: capped_cells,
+        hail_cap_mm_h: Some(relation.rate_mm_h(relation.cap_dbz)),
     })
 }
 
 fn grid_to_rain(grid: &GridScan, recipe: &Recipe) -> Result<Prepared, PrepareError> {
-    let Gridded { field, capped_cells } = grid_scan_to_rain(grid, &z_r(recipe, ""), recipe.cap_mm_h)?;
-    let (radar, filters) = (grid.source.to_lowercase(), Vec::new());
-    Ok(Prepared { radar, single_radar: false, field, quality: None, sweeps: 0, filters, capped: capped_cells })
+    let relation = z_r(recipe, "");
+    let Gridded { field, capped_cells } = grid_scan_to_rain(grid, &relation, recipe.cap_mm_h)?;
+    let is_reflectivity = grid.quantity == GridQuantity::Reflectivity;
+    Ok(Prepared {
+        radar: grid.source.to_lowercase(),
+        single_radar: false,
+        field,
+        quality: None,
+        sweeps: 0,
+        filters: Vec::new(),
+        capped: capped_cells,
+        hail_cap_mm_h: is_reflectivity.then(|| relation.rate_mm_h(relation.cap_dbz).min(recipe.cap_mm_h)),
+    })
 }
 
 fn chain(recipe: &Recipe) -> Chain {

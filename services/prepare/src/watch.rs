@@ -10,6 +10,7 @@ mod giving_up;
 mod listening;
 mod quality;
 mod taking;
+mod traits;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,6 +33,7 @@ use crate::troubles::Troubles;
 use crate::wanted::Wanted;
 
 use quality::ToldQuality;
+use traits::ToldTraits;
 
 /// Units of one batch: parts of a scan that arrive together are merged before the scan is stored.
 const BATCH: usize = 8;
@@ -63,6 +65,7 @@ pub struct Watch<P> {
     too_early: BTreeMap<String, usize>,
     troubles: Troubles,
     told_quality: ToldQuality,
+    told_traits: ToldTraits,
     last_failure: String,
     last_look: Option<Instant>,
     last_replays: Option<Instant>,
@@ -114,6 +117,7 @@ impl<P: Place> Watch<P> {
             too_early: BTreeMap::new(),
             troubles: Troubles::default(),
             told_quality: ToldQuality::default(),
+            told_traits: ToldTraits::default(),
             last_failure: String::new(),
             last_look: None,
             last_replays: None,

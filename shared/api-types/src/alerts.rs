@@ -94,6 +94,8 @@ pub struct EventFacts {
     pub until: Option<Timestamp>,
     /// Probability of the rain, 0–1, where the nowcast gives one.
     pub probability: Option<f32>,
+    /// The rate is that at which the radar of this source sees hail and not more rain.
+    pub hail: bool,
     /// Where the rain moves to, degrees clockwise from north, and how fast, km/h.
     pub motion: Option<EventMotion>,
 }

@@ -94,3 +94,35 @@ pub struct Checkpoint {
     #[schema(value_type = Object)]
     pub value: serde_json::Value,
 }
+
+/// How the rain rates of a source are made, as far as it matters to those who tell of them. Kept as a checkpoint, so that
+/// frames need not carry what hardly ever changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SourceTraits {
+    /// At this rate (mm/h) and above the radar sees hail and not more rain, so that rates end here; `None` where they are
+    /// not made from reflectivity, or nothing is known of it.
+    pub hail_cap_mm_h: Option<f32>,
+}
+
+impl SourceTraits {
+    /// Name of the checkpoint of a source.
+    pub fn checkpoint(source: &str) -> String {
+        format!("source-traits/{source}")
+    }
+
+    /// From the value of that checkpoint; nothing is known of what cannot be read.
+    pub fn of_json(value: &serde_json::Value) -> Self {
+        Self::deserialize(value).unwrap_or_default()
+    }
+
+    /// The value of that checkpoint.
+    pub fn to_json(self) -> serde_json::Value {
+        serde_json::json!({ "hail_cap_mm_h": self.hail_cap_mm_h })
+    }
+
+    /// True when a rate is that of the hail cap: frames hold rates to 1.7 %.
+    pub fn is_hail(&self, rate_mm_h: f32) -> bool {
+        self.hail_cap_mm_h.is_some_and(|cap| rate_mm_h >= 0.98 * cap)
+    }
+}

@@ -1,10 +1,10 @@
 //! How long the animation of a post takes: 25 frames of 720 × 720 pixels around Bern, showers over half of the map.
 //!
 //! ```sh
-//! cargo run --release -p raincell-render --example animation -- [ROUNDS] [FILE.gif]
+//! cargo run --release -p raincell-render --example animation -- [ROUNDS] [FILE.gif] [FILE.mp4]
 //! ```
 //!
-//! Prints the shortest wall time of a picture and, on Linux, the mean processor time (all threads together), which says
+//! Prints, of the GIF and of the same as a video, the shortest wall time of a picture and, on Linux, the mean processor time (all threads together), which says
 //! more on a machine that others use too.
 
 use std::error::Error;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use jiff::{Timestamp, ToSpan};
 use ndarray::Array2;
 use raincell_model::{Grid, RainField};
-use raincell_render::{AnimationRequest, Marker, PictureArea, animate};
+use raincell_render::{AnimationRequest, Marker, PictureArea, RenderError, animate, animate_mp4};
 
 const BERN: PictureArea = PictureArea { lat_deg: 46.95, lon_deg: 7.45, radius_km: 77.0 };
 const NOW_MIN: i64 = 60;
@@ -70,24 +70,27 @@ fn main() -> Result<(), Box<dyn Error>> {
         probability: &probability,
         ..AnimationRequest::new(&past, &forecast, BERN)
     };
+    println!("{} frames of {} x {}", past.len() + forecast.len(), request.width, request.height);
+    for draw in [animate, animate_mp4] {
+        let bytes = measure(rounds, || draw(&request))?;
+        if let Some(path) = arguments.next() {
+            std::fs::write(path, bytes)?;
+        }
+    }
+    Ok(())
+}
+
+fn measure(rounds: u32, draw: impl Fn() -> Result<Vec<u8>, RenderError>) -> Result<Vec<u8>, RenderError> {
     // The first one reads the map.
-    let gif = animate(&request)?;
+    let bytes = draw()?;
     let (began_cpu, mut shortest) = (processor_time(), Duration::MAX);
     for _ in 0..rounds {
         let began = Instant::now();
-        animate(&request)?;
+        draw()?;
         shortest = shortest.min(began.elapsed());
     }
     let cpu = processor_time().saturating_sub(began_cpu) / rounds.max(1);
-    println!(
-        "{} frames of {} x {}, {} bytes: wall {shortest:.0?} at best, processor {cpu:.0?} in the mean of {rounds}",
-        past.len() + forecast.len(),
-        request.width,
-        request.height,
-        gif.len(),
-    );
-    if let Some(path) = arguments.next() {
-        std::fs::write(path, gif)?;
-    }
-    Ok(())
+    let size = bytes.len();
+    println!("{size} bytes: wall {shortest:.0?} at best, processor {cpu:.0?} in the mean of {rounds}");
+    Ok(bytes)
 }

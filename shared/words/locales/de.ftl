@@ -22,7 +22,8 @@ towards = { $sector ->
 with-facts = { $headline }: { $facts }.
 plain = { $headline }.
 coming = Regen zieht auf { $place } zu
-begun = Es regnet in { $place } (gesehen um { $time })
+begun = In { $place } hat es zu regnen begonnen (gesehen um { $time })
+raining = Es regnet in { $place } (gesehen um { $time })
 intensifying = Der Regen in { $place } wird stärker
 ending = Der Regen in { $place } hört bald auf
 ended = Der Regen in { $place } hat gegen { $time } aufgehört
@@ -45,6 +46,7 @@ moving = zieht mit { $speed } nach { $towards }
 hail = Hagel ist möglich; die Radarwerte sind dort gekappt.
 
 alt = Animierte Radarkarte der Umgebung von { $place }: der beobachtete Regen von { $from } bis { $time }, danach die Vorhersage bis { $to }.
+alt-still = Radarkarte der Umgebung von { $place }: der um { $time } beobachtete Regen.
 
 outlook = { $place }, nächste { $duration }
 outlook-dry = kein Regen in Sicht

@@ -25,6 +25,7 @@ with-facts = { $headline }: { $facts }.
 plain = { $headline }.
 coming = Rain coming to { $place }
 begun = Rain has begun at { $place } (seen at { $time })
+raining = It is raining at { $place } (seen at { $time })
 intensifying = Rain at { $place } is getting stronger
 ending = Rain at { $place } is about to end
 ended = Rain has ended at { $place } about { $time }
@@ -50,6 +51,7 @@ hail = Hail is possible; radar rates are capped there.
 
 # The picture, for those who do not see it
 alt = Animated radar map of the surroundings of { $place }: the rain observed from { $from } to { $time }, then the forecast until { $to }.
+alt-still = Radar map of the surroundings of { $place }: the rain observed at { $time }.
 
 # Told on a schedule
 outlook = { $place }, next { $duration }

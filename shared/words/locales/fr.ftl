@@ -22,7 +22,8 @@ towards = { $sector ->
 with-facts = { $headline } : { $facts }.
 plain = { $headline }.
 coming = { $place }, la pluie arrive
-begun = { $place }, il pleut (vu à { $time })
+begun = { $place }, la pluie a commencé (vue à { $time })
+raining = { $place }, il pleut (vu à { $time })
 intensifying = { $place }, la pluie se renforce
 ending = { $place }, la pluie va bientôt cesser
 ended = { $place }, la pluie a cessé vers { $time }
@@ -45,6 +46,7 @@ moving = se déplace vers { $towards } à { $speed }
 hail = Grêle possible ; l’intensité mesurée y est plafonnée.
 
 alt = Carte radar animée des environs : { $place }. La pluie observée de { $from } à { $time }, puis la prévision jusqu’à { $to }.
+alt-still = Carte radar des environs : { $place }. La pluie observée à { $time }.
 
 outlook = { $place }, prochaines { $duration }
 outlook-dry = pas de pluie en vue

@@ -23,6 +23,7 @@ with-facts = { $headline }: { $facts }।
 plain = { $headline }।
 coming = { $place } में बारिश आने वाली है
 begun = { $place } में बारिश शुरू हो गई है ({ $time } पर देखी गई)
+raining = { $place } में बारिश हो रही है ({ $time } पर देखी गई)
 intensifying = { $place } में बारिश तेज़ हो रही है
 ending = { $place } में बारिश जल्द थमने वाली है
 ended = { $place } में बारिश लगभग { $time } बजे थम गई
@@ -45,6 +46,7 @@ moving = { $speed } की गति से { $towards } की ओर
 hail = ओले गिर सकते हैं; वहाँ रडार का मान सीमित किया गया है।
 
 alt = { $place } के आसपास का चलता रडार नक्शा: { $from } से { $time } तक देखी गई बारिश, फिर { $to } तक का पूर्वानुमान।
+alt-still = { $place } के आसपास का रडार नक्शा: { $time } पर देखी गई बारिश।
 
 outlook = { $place }, अगले { $duration }
 outlook-dry = बारिश के आसार नहीं

@@ -22,7 +22,8 @@ towards = { $sector ->
 with-facts = { $headline }: { $facts }.
 plain = { $headline }.
 coming = Regen op komst voor { $place }
-begun = Het regent nu bij { $place } (gezien om { $time })
+begun = Bij { $place } is het gaan regenen (gezien om { $time })
+raining = Het regent nu bij { $place } (gezien om { $time })
 intensifying = De regen bij { $place } wordt heviger
 ending = De regen bij { $place } houdt bijna op
 ended = Het is droog bij { $place } sinds ongeveer { $time }
@@ -45,6 +46,7 @@ moving = trekt met { $speed } naar het { $towards }
 hail = Er kan hagel vallen; de gemeten neerslag is daar begrensd.
 
 alt = Bewegende radarkaart van de omgeving van { $place }: de waargenomen regen van { $from } tot { $time }, daarna de verwachting tot { $to }.
+alt-still = Radarkaart van de omgeving van { $place }: de om { $time } waargenomen regen.
 
 outlook = { $place }, komende { $duration }
 outlook-dry = geen regen in zicht

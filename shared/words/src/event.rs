@@ -6,9 +6,6 @@ use raincell_api_types::alerts::{EventFacts, RainEvent, RainEventKind};
 
 use crate::{Language, Limit};
 
-/// From this rate on the radar's reflectivity is that of hail, at which rates are capped: 53 dBZ by Marshall and Palmer
-/// (1948), rounded down.
-const HAIL_MM_H: f32 = 75.0;
 /// The picture goes so far back and ahead.
 const PICTURE_REACH: SignedDuration = SignedDuration::from_mins(60);
 
@@ -76,6 +73,8 @@ fn draft(event: &RainEvent, facts: &EventFacts, now: Option<Timestamp>) -> Draft
     let clock = |time| language.clock(time, &zone);
     let id = match event.kind {
         RainEventKind::Coming => "coming",
+        // When it began nobody knows where nobody looked just before.
+        RainEventKind::Begun if facts.earliest.is_none() => "raining",
         RainEventKind::Begun => "begun",
         RainEventKind::Intensifying => "intensifying",
         RainEventKind::Ending => "ending",
@@ -127,7 +126,7 @@ fn draft(event: &RainEvent, facts: &EventFacts, now: Option<Timestamp>) -> Draft
         event.kind,
         RainEventKind::Coming | RainEventKind::Begun | RainEventKind::Intensifying | RainEventKind::HeavyRain
     );
-    if hail && rate >= HAIL_MM_H {
+    if hail && facts.hail {
         draft.sentences.push((Rank::Hail, language.say("hail", &[])));
     }
     if !facts.credit.is_empty() {
@@ -146,8 +145,17 @@ fn start(language: Language, event: &RainEvent, zone: &TimeZone, now: Option<Tim
     }
 }
 
-/// What the picture of an event shows, for those who do not see it.
+/// What the animation of an event shows, for those who do not see it.
 pub fn alt_text(event: &RainEvent) -> String {
+    alt(event, "alt")
+}
+
+/// The same of a still of its last observed frame.
+pub fn still_alt_text(event: &RainEvent) -> String {
+    alt(event, "alt-still")
+}
+
+fn alt(event: &RainEvent, message: &str) -> String {
     let Some(facts) = &event.facts else { return event.text.clone() };
     let language = Language::of(&event.language).unwrap_or_default();
     let zone = TimeZone::get(&facts.time_zone).unwrap_or(TimeZone::UTC);
@@ -155,7 +163,7 @@ pub fn alt_text(event: &RainEvent) -> String {
     let from = event.time.saturating_sub(PICTURE_REACH).unwrap_or(event.time);
     let to = event.time.saturating_add(PICTURE_REACH).unwrap_or(event.time);
     let map = language.say(
-        "alt",
+        message,
         &[
             ("place", event.place.as_str().into()),
             ("from", clock(from).into()),
@@ -204,6 +212,7 @@ mod tests {
             latest: Some(time("2026-07-01T12:45:00Z")),
             until: Some(time("2026-07-01T13:10:00Z")),
             probability: Some(0.83),
+            hail: true,
             motion: Some(EventMotion { towards_deg: 95.0, speed_km_h: 42.0 }),
         }));
         event
@@ -234,7 +243,12 @@ mod tests {
         );
         assert_eq!(
             say(Begun, en),
-            "Rain has begun at Harbour Town (seen at 14:35): heavy (12 mm/h), until about 15:10. Radar: demo"
+            "It is raining at Harbour Town (seen at 14:35): heavy (12 mm/h), until about 15:10. Radar: demo"
+        );
+        let seen_to_begin = event_text(&full(Begun, en), None, Limit::X);
+        assert!(
+            seen_to_begin.starts_with("Rain has begun at Harbour Town (seen at 14:35): violent (88 mm/h), until about"),
+            "{seen_to_begin}"
         );
         assert_eq!(
             say(Intensifying, en),
@@ -335,6 +349,32 @@ mod tests {
              Vorhersage bis 15:20. Es regnet in Harbour Town (gesehen um 14:35): starker Regen (12 mm/h), bis etwa 15:10. \
              Radar: demo"
         );
+    }
+
+    #[test]
+    fn a_still_shows_what_was_observed_only() {
+        for language in Language::ALL {
+            let text = still_alt_text(&event(RainEventKind::Begun, language));
+            let clock = if language == Language::Fr { "14h20" } else { "14:20" };
+            assert!(text.contains(clock) && !text.contains("13:20") && !text.contains("15:20"), "{text}");
+        }
+        let text = still_alt_text(&event(RainEventKind::Begun, Language::En));
+        assert!(
+            text.starts_with(
+                "Radar map of the surroundings of Harbour Town: the rain observed at 14:20. It is raining"
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn hail_is_told_where_the_rate_is_capped_for_it_and_only_there() {
+        let mut event = full(RainEventKind::Begun, Language::En);
+        assert!(event_text(&event, None, Limit::X).contains("Hail is possible"));
+        if let Some(facts) = &mut event.facts {
+            facts.hail = false;
+        }
+        assert!(!event_text(&event, None, Limit::X).contains("Hail"), "a composite may give 88 mm/h of rain");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::poster::PictureKind;
 use crate::poster::x::has_link;
 use crate::secret::Secret;
 
@@ -47,6 +48,8 @@ pub struct MastodonConfig {
     pub visibility: String,
     /// The most characters that the server takes.
     pub most_characters: usize,
+    /// What is attached.
+    pub picture: PictureChoice,
 }
 
 /// `[alert.bluesky]`.
@@ -61,6 +64,8 @@ pub struct BlueskyConfig {
     pub identifier: String,
     /// An app password of it.
     pub app_password: Secret,
+    /// What is attached.
+    pub picture: PictureChoice,
 }
 
 /// `[alert.ntfy]`.
@@ -75,8 +80,8 @@ pub struct NtfyConfig {
     pub topic: Secret,
     /// Access token, for servers that want one.
     pub token: Secret,
-    /// A picture is attached.
-    pub picture: bool,
+    /// What is attached.
+    pub picture: PictureChoice,
 }
 
 /// `[alert.webhook]`.
@@ -89,8 +94,35 @@ pub struct WebhookConfig {
     pub url: Secret,
     /// Key of the signature.
     pub secret: Secret,
-    /// The animation goes along.
-    pub picture: bool,
+    /// What goes along.
+    pub picture: PictureChoice,
+}
+
+/// The picture that a target gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PictureChoice {
+    /// None.
+    #[default]
+    None,
+    /// An animated GIF.
+    Gif,
+    /// The same as a video.
+    Mp4,
+    /// A still.
+    Png,
+}
+
+impl PictureChoice {
+    /// What is tried, one after the other: a still where the video does not work out.
+    pub(crate) fn kinds(self) -> Vec<PictureKind> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Gif => vec![PictureKind::Gif],
+            Self::Mp4 => vec![PictureKind::Mp4, PictureKind::Png],
+            Self::Png => vec![PictureKind::Png],
+        }
+    }
 }
 
 /// Collects sentences about one table.
@@ -168,6 +200,8 @@ impl BlueskyConfig {
         check.url("server", &self.server);
         check.that(!self.identifier.is_empty(), || "identifier is empty".into());
         check.given("app_password", &self.app_password);
+        // Such a GIF would be a still to everybody.
+        check.that(self.picture != PictureChoice::Gif, || "picture is gif, expected mp4, png or none".into());
     }
 }
 

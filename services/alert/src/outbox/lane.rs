@@ -18,7 +18,7 @@ use tracing::Instrument;
 use super::Desk;
 use super::budget::Spending;
 use crate::poster::{Permit, PostError, PostText, Poster};
-use crate::words;
+use crate::{sending, words};
 
 /// Pause before the second try of a post; it doubles with each try up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -259,11 +259,8 @@ impl Lane {
         text: &PostText,
         permit: &Permit,
     ) -> Result<String, PostError> {
-        let picture = match self.poster.wish() {
-            Some(wish) => self.desk.pictures.of(&post.event, event_and_target(&post.key).0, wish).await,
-            None => None,
-        };
-        let outcome = self.poster.send(text, picture.as_ref(), permit).await;
+        let (poster, key) = (&*self.poster, event_and_target(&post.key).0);
+        let (outcome, _) = sending::send(poster, &self.desk.pictures, text, key, permit).await;
         let unknown = outcome.as_ref().is_err_and(PostError::is_unknown);
         if outcome.is_ok() || unknown {
             let now = self.desk.runtime.clock.now();

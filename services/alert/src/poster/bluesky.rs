@@ -1,8 +1,9 @@
-//! Bluesky: a record `app.bsky.feed.post` with a still picture, by XRPC.
+//! Bluesky: a record `app.bsky.feed.post` with a video or a still picture, by XRPC.
 //!
 //! The key of a record is chosen here, made from the idempotency key of the post: a second try under the same key
-//! changes nothing, and whether there was a first one is one read away. Animated pictures are no image type of Bluesky
-//! (it wants MP4), so that the picture is a PNG.
+//! changes nothing, and whether there was a first one is one read away. Animated pictures are no image type of Bluesky:
+//! the animation is a video, uploaded as any other blob (the simple way of its documentation), and shown as a GIF by
+//! clients that know `presentation`.
 
 use std::time::Duration;
 
@@ -15,13 +16,18 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use super::exchange::{Effect, Exchange};
-use super::{Permit, Picture, PictureWish, PostError, PostText, Poster};
+use super::{Permit, Picture, PictureKind, PictureWish, PostError, PostText, Poster};
 use crate::config::BlueskyConfig;
 
 const NAME: &str = "bluesky";
 const COLLECTION: &str = "app.bsky.feed.post";
 /// The most bytes of an image (`app.bsky.embed.images`).
-const MOST_PICTURE_BYTES: usize = 1_000_000;
+const MOST_IMAGE_BYTES: usize = 1_000_000;
+/// The most bytes of a blob that a personal data server takes as it is installed. (`app.bsky.embed.video` itself has 50 MB
+/// and, by later versions, more.)
+const MOST_VIDEO_BYTES: usize = 5_000_000;
+/// The most characters of an alt text (1000 graphemes, `app.bsky.embed.video`).
+const LONGEST_ALT: usize = 1000;
 /// The most graphemes of a text; code points are never fewer.
 const LONGEST_TEXT: usize = 300;
 /// The base 32 of record keys, in ascending order (AT Protocol, TID).
@@ -95,12 +101,7 @@ impl BlueskyPoster {
     /// A login is good for some hours only: one that is not accepted, or has run out (400 `ExpiredToken`), is made anew
     /// with the next try.
     async fn forget_session_after<T>(&self, outcome: Result<T, PostError>) -> Result<T, PostError> {
-        let expired = match &outcome {
-            Err(PostError::Unauthorized { .. }) => true,
-            Err(PostError::Refused { reason, .. }) => reason.contains("ExpiredToken"),
-            _ => false,
-        };
-        if !expired {
+        if !outcome.as_ref().is_err_and(is_expired) {
             return outcome;
         }
         *self.session.lock().await = None;
@@ -149,17 +150,11 @@ impl BlueskyPoster {
             "$type": COLLECTION, "text": post.text, "createdAt": created_at, "langs": [post.language()],
         });
         if let Some(picture) = picture {
-            match self.upload(&session, picture, permit).await {
-                Ok(blob) => {
-                    let size = json!({ "width": picture.width, "height": picture.height });
-                    let image = json!({ "image": blob, "alt": post.event.alt, "aspectRatio": size });
-                    record["embed"] = json!({ "$type": "app.bsky.embed.images", "images": [image] });
-                }
-                Err(PostError::Refused { reason, .. }) if !reason.contains("ExpiredToken") => {
-                    tracing::warn!(key = post.key, reason, "the text goes without its picture");
-                }
-                Err(error) => return Err(error),
-            }
+            let blob = self.upload(&session, picture, permit).await.map_err(|error| match error {
+                expired @ PostError::Refused { .. } if is_expired(&expired) => expired,
+                error => error.of_picture(),
+            })?;
+            record["embed"] = embed(post, picture, &blob);
         }
         if let Some(parent) = &post.reply_to
             && let Some(reply) = self.reply(parent, permit).await?
@@ -176,14 +171,39 @@ impl BlueskyPoster {
     }
 }
 
+/// The picture as a post holds it.
+fn embed(post: &PostText, picture: &Picture, blob: &Value) -> Value {
+    let size = json!({ "width": picture.width, "height": picture.height });
+    let alt = post.alt(picture, LONGEST_ALT);
+    if picture.media_type == PictureKind::Mp4.media_type() {
+        let kind = "app.bsky.embed.video";
+        return json!({ "$type": kind, "video": blob, "alt": alt, "aspectRatio": size, "presentation": "gif" });
+    }
+    let image = json!({ "image": blob, "alt": alt, "aspectRatio": size });
+    json!({ "$type": "app.bsky.embed.images", "images": [image] })
+}
+
+/// True when the login is what is not accepted (400 `ExpiredToken`, 401).
+fn is_expired(error: &PostError) -> bool {
+    match error {
+        PostError::Unauthorized { .. } => true,
+        PostError::Refused { reason, .. } => reason.contains("ExpiredToken"),
+        _ => false,
+    }
+}
+
 #[async_trait]
 impl Poster for BlueskyPoster {
     fn name(&self) -> &'static str {
         NAME
     }
 
-    fn wish(&self) -> Option<PictureWish> {
-        Some(PictureWish { animated: false, width: 1080, height: 1080, most_bytes: MOST_PICTURE_BYTES })
+    fn wishes(&self) -> Vec<PictureWish> {
+        let wish = |kind| match kind {
+            PictureKind::Png => PictureWish { kind, width: 1080, height: 1080, most_bytes: MOST_IMAGE_BYTES },
+            kind => PictureWish { kind, width: 720, height: 720, most_bytes: MOST_VIDEO_BYTES },
+        };
+        self.config.picture.kinds().into_iter().map(wish).collect()
     }
 
     async fn find(&self, post: &PostText, permit: &Permit) -> Result<Option<String>, PostError> {

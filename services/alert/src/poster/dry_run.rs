@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use tempfile::NamedTempFile;
 
-use super::{Permit, Picture, PictureWish, PostError, PostText, Poster};
+use super::{Permit, Picture, PictureKind, PictureWish, PostError, PostText, Poster};
 
 /// The most bytes of a picture.
 const MOST_BYTES: usize = 3_000_000;
@@ -34,8 +34,8 @@ impl Poster for DryRunPoster {
         "dry-run"
     }
 
-    fn wish(&self) -> Option<PictureWish> {
-        Some(PictureWish { animated: true, width: 720, height: 720, most_bytes: MOST_BYTES })
+    fn wishes(&self) -> Vec<PictureWish> {
+        vec![PictureWish { kind: PictureKind::Gif, width: 720, height: 720, most_bytes: MOST_BYTES }]
     }
 
     async fn find(&self, post: &PostText, _permit: &Permit) -> Result<Option<String>, PostError> {

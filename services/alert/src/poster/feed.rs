@@ -14,8 +14,8 @@ impl Poster for FeedPoster {
         raincell_api_types::alerts::FEED
     }
 
-    fn wish(&self) -> Option<PictureWish> {
-        None
+    fn wishes(&self) -> Vec<PictureWish> {
+        Vec::new()
     }
 
     async fn find(&self, _post: &PostText, _permit: &Permit) -> Result<Option<String>, PostError> {

@@ -84,8 +84,7 @@ impl MastodonPoster {
             .file_name(picture.file_name())
             .mime_str(picture.media_type)
             .map_err(|error| refused(error.to_string()))?;
-        let description: String = post.event.alt.chars().take(LONGEST_ALT).collect();
-        let form = Form::new().part("file", file).text("description", description);
+        let form = Form::new().part("file", file).text("description", post.alt(picture, LONGEST_ALT));
         let request = self.request(Method::POST, "/api/v2/media").multipart(form);
         let answer = self.exchange.send(permit, "upload", Effect::Hidden, request).await?;
         let id = answer.json::<WithId>()?.id;
@@ -116,8 +115,9 @@ impl Poster for MastodonPoster {
         NAME
     }
 
-    fn wish(&self) -> Option<PictureWish> {
-        Some(PictureWish { animated: true, width: 720, height: 720, most_bytes: MOST_PICTURE_BYTES })
+    fn wishes(&self) -> Vec<PictureWish> {
+        let wish = |kind| PictureWish { kind, width: 720, height: 720, most_bytes: MOST_PICTURE_BYTES };
+        self.config.picture.kinds().into_iter().map(wish).collect()
     }
 
     async fn find(&self, post: &PostText, permit: &Permit) -> Result<Option<String>, PostError> {
@@ -138,14 +138,7 @@ impl Poster for MastodonPoster {
             return Err(PostError::Refused { target: NAME, step: "post", reason });
         }
         let media_ids = match picture {
-            Some(picture) => match self.upload(post, picture, permit).await {
-                Ok(id) => vec![id],
-                Err(error) if error.is_final() => {
-                    tracing::warn!(key = post.key, %error, "the text goes without its picture");
-                    Vec::new()
-                }
-                Err(error) => return Err(error),
-            },
+            Some(picture) => vec![self.upload(post, picture, permit).await.map_err(PostError::of_picture)?],
             None => Vec::new(),
         };
         let status = NewStatus {

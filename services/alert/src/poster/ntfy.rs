@@ -1,4 +1,4 @@
-//! ntfy: a message to everybody who has subscribed to a topic, with a still picture of the rain as its attachment.
+//! ntfy: a message to everybody who has subscribed to a topic, with a picture of the rain as its attachment.
 //!
 //! A post is known again by its text among the messages that the server keeps (`GET /<topic>/json?poll=1`).
 
@@ -58,9 +58,9 @@ impl Poster for NtfyPoster {
         NAME
     }
 
-    fn wish(&self) -> Option<PictureWish> {
-        let wish = PictureWish { animated: false, width: 720, height: 720, most_bytes: MOST_PICTURE_BYTES };
-        self.config.picture.then_some(wish)
+    fn wishes(&self) -> Vec<PictureWish> {
+        let wish = |kind| PictureWish { kind, width: 720, height: 720, most_bytes: MOST_PICTURE_BYTES };
+        self.config.picture.kinds().into_iter().map(wish).collect()
     }
 
     async fn find(&self, post: &PostText, permit: &Permit) -> Result<Option<String>, PostError> {

@@ -70,9 +70,9 @@ impl Poster for WebhookPoster {
         NAME
     }
 
-    fn wish(&self) -> Option<PictureWish> {
-        let wish = PictureWish { animated: true, width: 720, height: 720, most_bytes: MOST_PICTURE_BYTES };
-        self.config.picture.then_some(wish)
+    fn wishes(&self) -> Vec<PictureWish> {
+        let wish = |kind| PictureWish { kind, width: 720, height: 720, most_bytes: MOST_PICTURE_BYTES };
+        self.config.picture.kinds().into_iter().map(wish).collect()
     }
 
     /// The receiver knows by the key what it has.

@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 
 use super::exchange::{Effect, Exchange};
 use super::text::unescaped;
-use super::{Permit, Picture, PictureWish, PostError, PostText, Poster};
+use super::{Permit, Picture, PictureKind, PictureWish, PostError, PostText, Poster};
 use crate::config::XConfig;
 use crate::length::{LONGEST_POST, weighted_length};
 
@@ -200,8 +200,8 @@ impl Poster for XPoster {
         NAME
     }
 
-    fn wish(&self) -> Option<PictureWish> {
-        Some(PictureWish { animated: true, width: 1080, height: 1080, most_bytes: MOST_PICTURE_BYTES })
+    fn wishes(&self) -> Vec<PictureWish> {
+        vec![PictureWish { kind: PictureKind::Gif, width: 1080, height: 1080, most_bytes: MOST_PICTURE_BYTES }]
     }
 
     async fn find(&self, post: &PostText, permit: &Permit) -> Result<Option<String>, PostError> {
@@ -221,13 +221,8 @@ impl Poster for XPoster {
         self.check(post)?;
         let mut body = json!({ "text": post.text });
         if let Some(picture) = picture {
-            match self.upload(post, picture, permit).await {
-                Ok(id) => body["media"] = json!({ "media_ids": [id] }),
-                Err(error) if error.is_final() => {
-                    tracing::warn!(key = post.key, %error, "the text goes without its picture");
-                }
-                Err(error) => return Err(error),
-            }
+            let id = self.upload(post, picture, permit).await.map_err(PostError::of_picture)?;
+            body["media"] = json!({ "media_ids": [id] });
         }
         if let Some(parent) = &post.reply_to {
             body["reply"] = json!({ "in_reply_to_tweet_id": parent });

@@ -14,7 +14,7 @@ impl Watch {
         let Some(rules) = &self.heavy_rain else { return Ok(()) };
         let Some((source, field, motion)) = self.sources.newest_field() else { return Ok(()) };
         let (now, credit) = (self.runtime.clock.now(), self.credit(source));
-        let trace_id = self.sources.frame_hash(source);
+        let (trace_id, traits) = (self.sources.frame_hash(source), self.sources.traits(source));
         let span = info_span!("heavy rain", trace_id = Empty, source);
         let told = span.clone();
         let config = &self.config.heavy_rain;
@@ -27,7 +27,7 @@ impl Watch {
                 return None;
             }
             let post = |news: &cells::CellNews| {
-                let mut event = told::of_cell(news, language, &config.time_zone, &credit);
+                let mut event = told::of_cell(news, (language, &config.time_zone), &credit, traits);
                 trace_id.clone_into(&mut event.trace_id);
                 told.record("trace_id", trace_id);
                 let key = told::cell_key(news.time, &news.town, event.kind);

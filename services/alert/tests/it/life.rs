@@ -95,6 +95,8 @@ async fn two_services_at_once_post_everything_once() {
     let services = [world.start("").await, world.start("").await];
     for minute in (0..=90).step_by(5) {
         world.live(&weather, minute).await;
+        // Before the clock goes on, and the news with it.
+        world.settled_outbox().await;
     }
     let posts = world.settled_outbox().await;
     assert_eq!(posts.len(), 3);

@@ -7,7 +7,11 @@ mod kill;
 mod kill_posts;
 mod life;
 mod outbox;
+mod pictures;
 mod posters;
+#[path = "../real_data/mod.rs"]
+mod real_data;
+mod real_event;
 mod targets;
 mod weather;
 mod weeks;

@@ -198,13 +198,13 @@ impl World {
 
 /// Waits until something holds.
 pub async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
-    for _ in 0..3000 {
+    for _ in 0..9000 {
         if holds().await {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("not within a minute: {what}");
+    panic!("not within three minutes: {what}");
 }
 
 /// News of the watched place.

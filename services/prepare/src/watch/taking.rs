@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::{Stream, StreamExt};
+use raincell_api_types::frames::SourceTraits;
 use raincell_frame::Frame;
 use raincell_io::RawScan;
 use raincell_store_client::{ClientError, encode_frame};
@@ -137,6 +138,7 @@ impl<P: Place> Watch<P> {
         // First, so that it is there when the rain is announced.
         let apart = tracing::info_span!("prepare quality", trace_id = Empty, first = true, source = name);
         self.tell_quality(&prepared, &frame).instrument(apart).await;
+        self.tell_traits(&prepared, &frame).await;
         let outcome = match self.store_frame(&frame).await {
             Ok(outcome) => outcome,
             Err(refused @ (ClientError::Rejected { .. } | ClientError::Encode { .. })) => {
@@ -162,6 +164,19 @@ impl<P: Place> Watch<P> {
                 let error = format!("{:#}", anyhow::Error::from(error));
                 tracing::warn!(source = self.source.name, error, "quality not stored");
             }
+        }
+    }
+
+    /// Tells how the rates of the source are made. Rain does not wait for it either.
+    async fn tell_traits(&self, prepared: &Prepared, rate: &Frame) {
+        let traits = SourceTraits { hail_cap_mm_h: prepared.hail_cap_mm_h };
+        if let Err(error) = self.told_traits.tell(&self.store, &rate.source, traits).await {
+            let error = format!("{:#}", anyhow::Error::from(error));
+            tracing::warn!(
+                source = self.source.name,
+                error,
+                "the store does not know from which rate on this source sees hail"
+            );
         }
     }
 

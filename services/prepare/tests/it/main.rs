@@ -15,4 +15,5 @@ mod scans;
 mod seaweed;
 mod server;
 mod sqs;
+mod traits;
 mod world;

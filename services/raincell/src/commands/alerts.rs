@@ -94,7 +94,7 @@ async fn test(file: Option<&Path>, place: &str) -> anyhow::Result<Outcome> {
     }
     let mut failed = false;
     for outcome in outcomes {
-        let picture = if outcome.picture { "with a picture" } else { "without a picture" };
+        let picture = outcome.picture.map_or_else(|| "without a picture".into(), |kind| format!("with {kind}"));
         match outcome.sent {
             Ok(reference) => output::line(&format!("{}: sent {picture}: {reference}", outcome.target))?,
             Err(error) => {

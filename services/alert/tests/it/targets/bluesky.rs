@@ -12,7 +12,7 @@ const DID: &str = "did:plc:rain";
 #[derive(Default)]
 struct State {
     logins: u32,
-    blobs: Vec<usize>,
+    blobs: Vec<(String, usize)>,
     records: BTreeMap<String, Value>,
     order: Vec<String>,
 }
@@ -69,12 +69,15 @@ impl Platform for Bluesky {
         }
         match step {
             "upload" => {
-                assert_eq!(request.header("content-type"), "image/png");
-                assert!(request.body.starts_with(b"\x89PNG") && request.body.len() <= 1_000_000);
-                state.blobs.push(request.body.len());
+                let (kind, size) = (request.header("content-type").to_owned(), request.body.len());
+                match kind.as_str() {
+                    "video/mp4" => assert!(&request.body[4..8] == b"ftyp" && size <= 5_000_000),
+                    "image/png" => assert!(request.body.starts_with(b"\x89PNG") && size <= 1_000_000),
+                    kind => return error(400, &format!("no {kind}")),
+                }
+                state.blobs.push((kind.clone(), size));
                 let link = json!({ "$link": format!("bafkrei{}", state.blobs.len()) });
-                let size = request.body.len();
-                reply(200, json!({ "blob": { "$type": "blob", "ref": link, "mimeType": "image/png", "size": size } }))
+                reply(200, json!({ "blob": { "$type": "blob", "ref": link, "mimeType": kind, "size": size } }))
             }
             "post" => state.create(&request.json()),
             "read" => {
@@ -93,6 +96,21 @@ impl Platform for Bluesky {
     }
 }
 
+/// What `app.bsky.embed.video` and `app.bsky.embed.images` ask for.
+fn check_embed(record: &Value) {
+    let (kind, of) = match record["embed"]["$type"].as_str() {
+        None => return,
+        Some("app.bsky.embed.video") => ("video/mp4", &record["embed"]),
+        Some("app.bsky.embed.images") => ("image/png", &record["embed"]["images"][0]),
+        Some(other) => panic!("no such embed: {other}"),
+    };
+    let blob = if kind == "video/mp4" { &of["video"] } else { &of["image"] };
+    assert_eq!((&blob["$type"], &blob["mimeType"]), (&json!("blob"), &json!(kind)));
+    assert!(of["alt"].as_str().unwrap().chars().count() <= 1000);
+    let side = |name: &str| of["aspectRatio"][name].as_u64().unwrap();
+    assert!(side("width") >= 1 && side("height") >= 1);
+}
+
 impl State {
     fn create(&mut self, body: &Value) -> Reply {
         let key = body["rkey"].as_str().unwrap().to_owned();
@@ -101,6 +119,7 @@ impl State {
         let record = &body["record"];
         assert_eq!(record["$type"], "app.bsky.feed.post");
         assert!(record["text"].as_str().unwrap().chars().count() <= 300);
+        check_embed(record);
         assert!(record["createdAt"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
         for end in ["root", "parent"] {
             let named = record["reply"][end]["uri"].as_str();
