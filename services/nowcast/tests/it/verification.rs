@@ -1,7 +1,9 @@
 //! How runs verify, as it is kept in the store.
 
-use raincell_api_types::verification::PooledSums;
-use raincell_verification::{CRPS, CrpsPool, Pool};
+use ndarray::Array2;
+use raincell_api_types::verification::{PooledSums, ScoredNowcast, Sums};
+use raincell_frame::{decode, decode_run_header};
+use raincell_verification::{CRPS, CrpsPool, Pool, ProbabilityPool};
 
 use crate::world::{NEVER, World, eventually, time};
 
@@ -81,5 +83,46 @@ async fn a_new_source_has_scores_of_the_hours_before_and_one_run() {
         told("csi0.1") && told("\"crps\"")
     })
     .await;
+    nowcast.stop().await;
+}
+
+/// The first product of a name in the newest run.
+async fn first_product(world: &World, name: &str) -> Array2<f32> {
+    let newest = world.runs("klot").await.into_iter().max_by_key(|run| run.issue_time).unwrap();
+    let bytes = world.client.run_bytes(&newest).await.unwrap();
+    let header = decode_run_header(&bytes).unwrap();
+    let product = header.products_named(name).next().unwrap();
+    decode(product.frame_bytes(&bytes)).unwrap().field.rate_mm_h
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probabilities_are_put_right_by_how_they_verified_and_the_raw_ones_kept_beside() {
+    let world = World::new().await;
+    // Whatever the probability, rain came every tenth time.
+    let mut pool = ProbabilityPool::default();
+    for class in 0..10 {
+        (0..30_000).for_each(|cell| pool.add_cell(class as f32 / 10.0 + 0.05, cell % 10 == 0));
+    }
+    let sums = Sums::from([("probability-raw-0.1".to_owned(), pool.to_sums())]);
+    let scored = ScoredNowcast { method: "best".into(), issue_time: time(-60), lead_min: 5, sums };
+    assert_eq!(world.client.add_verification("klot", &[scored]).await.unwrap(), 1);
+
+    let nowcast = world.nowcast(NEVER).await;
+    let mut put_right = false;
+    // What has verified is known from the first scores on: a run or two after the start.
+    for minute in (0..60).step_by(5) {
+        let hash = world.put("klot", minute).await;
+        world.until_run_of("klot", &hash).await;
+        let raw = first_product(&world, "probability-raw-0.1").await;
+        let told = first_product(&world, "probability-0.1").await;
+        let likely: Vec<f32> =
+            raw.iter().zip(&told).filter(|(raw, _)| (0.3..0.9).contains(*raw)).map(|(_, told)| *told).collect();
+        assert!(!likely.is_empty());
+        put_right = likely.iter().all(|told| (0.05..0.2).contains(told));
+        if put_right {
+            break;
+        }
+    }
+    assert!(put_right);
     nowcast.stop().await;
 }
