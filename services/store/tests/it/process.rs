@@ -286,3 +286,17 @@ async fn a_wrong_configuration_is_told_whole_with_exit_code_2() {
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.contains("token has 0 characters") && message.contains("retention_hours is 0"), "{message}");
 }
+
+#[tokio::test]
+async fn a_token_of_digits_only_is_a_text_also_from_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(BINARY)
+        .arg("--check-config")
+        .current_dir(folder.path())
+        .env("RAINCELL_STORE__TOKEN", "0123456789012345678901234567890123456789")
+        .env("RAINCELL_STORE__RETENTION_HOURS", "12")
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
