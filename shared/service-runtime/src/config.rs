@@ -98,7 +98,7 @@ pub(crate) fn read_section<T: DeserializeOwned>(
         let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::File { path: path.to_owned(), cause })?;
         figment = figment.merge(Toml::string(&text));
     }
-    with_environment(figment)
+    with_environment(&figment)
         .merge(Toml::string(overrides))
         .extract_inner(section)
         .map_err(|cause| ConfigError::Shape { section, cause: Box::new(cause) })
@@ -106,12 +106,12 @@ pub(crate) fn read_section<T: DeserializeOwned>(
 
 /// Lays the environment over it. What reads as a number or as `true` is still a text where the key holds one: a token of
 /// digits only stays a token.
-fn with_environment(figment: Figment) -> Figment {
+fn with_environment(figment: &Figment) -> Figment {
     let environment = Env::prefixed("RAINCELL_").split("__");
     let is_text = |figment: &Figment, key: &str| matches!(figment.find_value(key), Ok(Value::String(..)));
     let mut merged = figment.clone().merge(&environment);
     for (key, text) in environment.iter() {
-        if is_text(&figment, key.as_str()) && !is_text(&merged, key.as_str()) {
+        if is_text(figment, key.as_str()) && !is_text(&merged, key.as_str()) {
             merged = merged.merge((key.into_string(), text));
         }
     }
