@@ -4,8 +4,8 @@
 //! cargo run --release -p raincell-render --example animation -- [ROUNDS] [FILE.gif] [FILE.mp4]
 //! ```
 //!
-//! Prints, of the GIF and of the same as a video, the shortest wall time of a picture and, on Linux, the mean processor time (all threads together), which says
-//! more on a machine that others use too.
+//! Prints, of the GIF and of the same as a video, the shortest wall time of a picture and, on Linux, the mean processor
+//! time (all threads together), which says more on a machine that others use too.
 
 use std::error::Error;
 use std::sync::Arc;

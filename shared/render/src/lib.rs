@@ -7,6 +7,8 @@
 //! What it does not do: fetch, cache or choose frames, and interpolate in time. "Not observed" is never drawn as dry:
 //! rate tiles leave both transparent and the coverage tile tells them apart; the animation hatches what was not observed.
 
+#![allow(clippy::inline_always, reason = "what is not inlined is not compiled for wider vector instructions")]
+
 mod colors;
 mod error;
 mod image;

@@ -17,6 +17,9 @@ const RIM_DBZ: f32 = 10.0;
 /// How far below its own value a wet cell may be interpolated and still show.
 const FADE_DB: f32 = 6.0;
 
+/// Pixels that are computed at once.
+pub(crate) const LINE: usize = 16;
+
 /// The cells of a grid that a picture needs, half-open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CellRange {
@@ -57,23 +60,64 @@ impl Plane {
 
     /// Colour code at a fractional (row, column) of the field.
     pub fn code(&self, row: f32, column: f32, smooth: bool) -> u8 {
-        let scale = self.scale;
-        let (row, column) = ((row - self.origin.0 as f32) * scale, (column - self.origin.1 as f32) * scale);
-        // NaN, which stands for "off the grid", fails this comparison too.
-        if !(row >= 0.0 && column >= 0.0 && row < self.rows as f32 && column < self.columns as f32) {
-            return NODATA_CODE;
-        }
+        let Some((row, column)) = self.place((row, column)) else { return NODATA_CODE };
         let own = self.dbz[row as usize * self.columns + column as usize];
         if own.is_nan() {
             return NODATA_CODE;
         }
-        let dry = own == DRY_DBZ;
         if !smooth {
-            return if dry { DRY_CODE } else { code_from_dbz(own) };
+            return if own == DRY_DBZ { DRY_CODE } else { code_from_dbz(own) };
         }
-        let dbz = self.interpolate(row, column, own);
-        let least = if dry { RIM_DBZ } else { RIM_DBZ.min(own - FADE_DB) };
-        if dbz < least { DRY_CODE } else { code_from_dbz(dbz) }
+        shown(own, self.interpolate(row, column, own))
+    }
+
+    /// Where a (row, column) of the field lies on the plane, in cells of it.
+    fn place(&self, (row, column): (f32, f32)) -> Option<(f32, f32)> {
+        let (row, column) = ((row - self.origin.0 as f32) * self.scale, (column - self.origin.1 as f32) * self.scale);
+        // NaN, which stands for "off the grid", fails this comparison too.
+        let inside = row >= 0.0 && column >= 0.0 && row < self.rows as f32 && column < self.columns as f32;
+        inside.then_some((row, column))
+    }
+
+    /// Codes of at most [`LINE`] pixels in a row, the first at a (row, column) of the field, each a step from the last one.
+    pub fn line(&self, first: (f32, f32), step: (f32, f32), smooth: bool, codes: &mut [u8]) {
+        let at = |x: usize| (first.0 + step.0 * x as f32, first.1 + step.1 * x as f32);
+        let holds = |x: usize| self.place(at(x)).is_some();
+        if smooth && codes.len() <= LINE && holds(0) && holds(codes.len().saturating_sub(1)) {
+            return raincell_simd::widest(
+                #[inline(always)]
+                || self.smooth_line(at, codes),
+            );
+        }
+        for (x, code) in codes.iter_mut().enumerate() {
+            let (row, column) = at(x);
+            *code = self.code(row, column, smooth);
+        }
+    }
+
+    /// The same where all of them lie on the plane: cells are looked up first, then all pixels are computed at once.
+    #[inline(always)]
+    fn smooth_line(&self, at: impl Fn(usize) -> (f32, f32), codes: &mut [u8]) {
+        let mut own = [0.0_f32; LINE];
+        let (mut upper, mut lower) = ([[0.0_f32; LINE]; 2], [[0.0_f32; LINE]; 2]);
+        let (mut down, mut right) = ([0.0_f32; LINE], [0.0_f32; LINE]);
+        for x in 0..codes.len() {
+            let (row, column) = at(x);
+            let (row, column) =
+                ((row - self.origin.0 as f32) * self.scale, (column - self.origin.1 as f32) * self.scale);
+            let around = Around::of(self, row, column);
+            own[x] = self.dbz[row as usize * self.columns + column as usize];
+            (down[x], right[x]) = (around.down, around.right);
+            (upper[0][x], upper[1][x]) = (self.dbz[around.cells[0]], self.dbz[around.cells[1]]);
+            (lower[0][x], lower[1][x]) = (self.dbz[around.cells[2]], self.dbz[around.cells[3]]);
+        }
+        let mut found = [0_u8; LINE];
+        for x in 0..LINE {
+            let cell = |dbz: f32| if dbz.is_nan() { own[x] } else { dbz }.max(FLOOR_DBZ);
+            let (a, b, c, d) = (cell(upper[0][x]), cell(upper[1][x]), cell(lower[0][x]), cell(lower[1][x]));
+            found[x] = shown(own[x], between((a, b, c, d), down[x], right[x]));
+        }
+        codes.copy_from_slice(&found[..codes.len()]);
     }
 
     /// The code that every pixel gets whose position lies between two (row, column) of the field, if the cells there and
@@ -102,18 +146,48 @@ impl Plane {
     /// Bilinear between the four cell centres around; a cell that was not observed is left to the pixel's own cell, so
     /// that nothing bleeds into or out of it.
     fn interpolate(&self, row: f32, column: f32, own: f32) -> f32 {
+        let around = Around::of(self, row, column);
+        let [a, b, c, d] = around.cells.map(|index| {
+            let dbz = self.dbz[index];
+            if dbz.is_nan() { own } else { dbz }.max(FLOOR_DBZ)
+        });
+        between((a, b, c, d), around.down, around.right)
+    }
+}
+
+/// The four cells around a place on a plane, upper left, upper right, lower left and lower right, and how far down and
+/// right from the first one's middle it lies.
+struct Around {
+    cells: [usize; 4],
+    down: f32,
+    right: f32,
+}
+
+impl Around {
+    #[inline(always)]
+    fn of(plane: &Plane, row: f32, column: f32) -> Self {
         let (top, left) = ((row - 0.5).max(0.0), (column - 0.5).max(0.0));
         let (r0, c0) = (top as usize, left as usize);
-        let (r1, c1) = ((r0 + 1).min(self.rows - 1), (c0 + 1).min(self.columns - 1));
-        let (down, right) = (top - r0 as f32, left - c0 as f32);
-        let cell = |r: usize, c: usize| {
-            let dbz = self.dbz[r * self.columns + c];
-            if dbz.is_nan() { own.max(FLOOR_DBZ) } else { dbz.max(FLOOR_DBZ) }
-        };
-        let (a, b, c, d) = (cell(r0, c0), cell(r0, c1), cell(r1, c0), cell(r1, c1));
-        let (upper, lower) = (a + (b - a) * right, c + (d - c) * right);
-        upper + (lower - upper) * down
+        let (r1, c1) = ((r0 + 1).min(plane.rows - 1), (c0 + 1).min(plane.columns - 1));
+        let (upper, lower) = (r0 * plane.columns, r1 * plane.columns);
+        let cells = [upper + c0, upper + c1, lower + c0, lower + c1];
+        Self { cells, down: top - r0 as f32, right: left - c0 as f32 }
     }
+}
+
+/// Bilinear interpolation.
+#[inline(always)]
+fn between((a, b, c, d): (f32, f32, f32, f32), down: f32, right: f32) -> f32 {
+    let (upper, lower) = (a + (b - a) * right, c + (d - c) * right);
+    upper + (lower - upper) * down
+}
+
+/// Code of a pixel whose own cell has one reflectivity, and the cells around it another.
+#[inline(always)]
+fn shown(own: f32, dbz: f32) -> u8 {
+    let least = if own == DRY_DBZ { RIM_DBZ } else { RIM_DBZ.min(own - FADE_DB) };
+    let code = if dbz < least { DRY_CODE } else { code_from_dbz(dbz) };
+    if own.is_nan() { NODATA_CODE } else { code }
 }
 
 /// dBZ of a rate as the plane keeps it.
@@ -178,6 +252,24 @@ mod tests {
             });
             let area = wet.count() as f32 / 400.0;
             assert!((least..most).contains(&area), "{rate} mm/h covers {area} cells");
+        }
+    }
+
+    #[test]
+    fn a_line_of_pixels_is_what_each_of_them_is() {
+        let rates = [0.0, 0.08, f32::NAN, 2.0, 0.0, 40.0, 0.3];
+        let field = Array2::from_shape_fn((9, 11), |(row, column)| rates[(row * 5 + column * column) % 7]);
+        for thinning in [1, 2] {
+            let plane = whole(&field, thinning);
+            for start in [(0.0, 0.0), (3.3, 1.2), (8.99, 0.4), (-0.5, 2.0), (4.0, 9.9)] {
+                for (step, smooth) in [((0.01, 0.13), true), ((-0.2, 0.55), true), ((0.1, 0.1), false)] {
+                    let mut line = [0; LINE];
+                    plane.line(start, step, smooth, &mut line);
+                    let at = |x: usize| (start.0 + step.0 * x as f32, start.1 + step.1 * x as f32);
+                    let each = std::array::from_fn(|x| plane.code(at(x).0, at(x).1, smooth));
+                    assert_eq!(line, each, "{start:?} {step:?} {smooth}");
+                }
+            }
         }
     }
 

@@ -207,9 +207,7 @@ impl CellMap {
                     (_, Some(code)) => out.fill(code),
                     (Block::Interpolated(_), None) => {
                         let (first, step) = block.line(y);
-                        for (x, code) in out.iter_mut().enumerate() {
-                            *code = plane.code(first.0 + step.0 * x as f32, first.1 + step.1 * x as f32, smooth);
-                        }
+                        plane.line(first, step, smooth, out);
                     }
                     (Block::Exact(cells), None) => {
                         for (code, &(row, column)) in out.iter_mut().zip(&cells[y * STEP..]) {
