@@ -1,10 +1,10 @@
 //! Fetching values along the trajectories.
 
 use ndarray::Array2;
+use raincell_model::{Content, Contents};
 use raincell_simd::widest;
 use rayon::prelude::*;
 
-use crate::contents::{Content, Contents};
 use crate::trajectories::{Eight, ExtrapolationError, SEGMENT, Trajectories, eight};
 
 /// Adding and taking off this number rounds an `f32` of far smaller size to a whole number.

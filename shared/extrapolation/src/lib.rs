@@ -7,7 +7,6 @@
 #![allow(clippy::inline_always, reason = "what is not inlined is not compiled for wider vector instructions")]
 
 mod carry;
-mod contents;
 mod trajectories;
 
 pub use carry::{Inflow, Interpolation};

@@ -4,6 +4,7 @@
 //! and a value stay three different things from here on: see [`Sample`] for what a radar measured and [`Observation`]
 //! for what a rain-rate field says of a place.
 
+mod contents;
 mod earth;
 mod field;
 mod grid;
@@ -12,6 +13,7 @@ mod nowcast;
 mod sample;
 mod volume;
 
+pub use contents::{Content, Contents};
 pub use earth::{EARTH_RADIUS_KM, LonLat, distance_km, near_longitude, polygon_contains};
 pub use field::{GridQuantity, GridScan, Observation, RainField};
 pub use grid::{GeoReference, Grid, GridError};

@@ -3,11 +3,12 @@
 //! Eight pixels of a row go together, so that the compiler turns them into a few vector instructions; what is dry in both
 //! fields of a pair is passed over.
 
+use raincell_model::Content;
 use raincell_simd::widest;
 
 use crate::flow::NODE_CELLS;
 use crate::lattice::{NodeField, Normal, along};
-use crate::pyramid::{Content, Image, Pyramid};
+use crate::pyramid::{Image, Pyramid};
 
 /// Pixels worked on at once.
 pub(crate) const SEGMENT: usize = 8;

@@ -1,80 +1,39 @@
 //! Images to match: dBR at ever coarser cells, NaN where too little was observed.
 
 use ndarray::Array2;
+use raincell_model::{Content, Contents};
 use raincell_simd::{log2, widest};
 use rayon::prelude::*;
 
 /// Rain below this rate counts as dry, mm/h.
 const DRY_BELOW_MM_H: f32 = 0.1;
-/// Side of the blocks whose content is known in advance, pixels.
-const BLOCK: usize = 8;
-/// What occurs in a block.
-const DRY: u8 = 1;
-const UNKNOWN: u8 = 2;
-const RAIN: u8 = 4;
-
-/// What a part of an image holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// Zeros only.
-    Dry,
-    /// Unknown only.
-    Unknown,
-    /// Anything else.
-    Mixed,
-}
-
 /// A row-major image.
 pub(crate) struct Image {
     pub rows: usize,
     pub columns: usize,
     pub data: Vec<f32>,
-    /// What occurs in each block, row-major.
-    blocks: Vec<u8>,
+    contents: Contents,
 }
 
 impl Image {
     fn new(rows: usize, columns: usize, data: Vec<f32>) -> Self {
-        let across = columns.div_ceil(BLOCK);
-        let mut blocks = vec![0; rows.div_ceil(BLOCK) * across];
-        for (row, line) in data.chunks_exact(columns.max(1)).enumerate() {
-            for (block, pixels) in blocks[row / BLOCK * across..].iter_mut().zip(line.chunks(BLOCK)) {
-                for v in pixels {
-                    // What is not a number is not zero either.
-                    *block |=
-                        (u8::from(*v == 0.0) * DRY) | (u8::from(v.is_nan()) * UNKNOWN) | (u8::from(*v > 0.0) * RAIN);
-                }
-            }
-        }
-        Self { rows, columns, data, blocks }
+        let contents = Contents::of(&data, rows, columns);
+        Self { rows, columns, data, contents }
     }
 
     /// What [`Image::sample`] sees between two fractional rows and columns; off the image it is unknown.
     pub fn content(&self, rows: [f32; 2], columns: [f32; 2]) -> Content {
-        let mut seen = 0;
-        // The blocks in reach, and whether all of the reach is on the image.
+        let mut beyond = false;
         let mut clamped = |[first, last]: [f32; 2], size: usize| {
             let (first, last) = (first.floor(), last.ceil() + 1.0);
-            if first < 0.0 || last > (size - 1) as f32 {
-                seen |= UNKNOWN;
-            }
-            if last < 0.0 || first > (size - 1) as f32 {
-                return 0..0;
-            }
-            first.max(0.0) as usize / BLOCK..(last as usize).min(size - 1) / BLOCK + 1
+            beyond |= first < 0.0 || last > (size - 1) as f32;
+            let reaches_it = last >= 0.0 && first <= (size - 1) as f32;
+            reaches_it.then(|| [first.max(0.0) as usize, (last as usize).min(size - 1)])
         };
         let (rows, columns) = (clamped(rows, self.rows), clamped(columns, self.columns));
-        let across = self.columns.div_ceil(BLOCK);
-        for row in rows {
-            for block in &self.blocks[row * across..][columns.clone()] {
-                seen |= block;
-            }
-        }
-        match seen {
-            DRY => Content::Dry,
-            UNKNOWN => Content::Unknown,
-            _ => Content::Mixed,
-        }
+        let (Some(rows), Some(columns)) = (rows, columns) else { return Content::Unknown };
+        let inside = self.contents.of_part(rows, columns);
+        if beyond { inside.and(Content::Unknown) } else { inside }
     }
 
     /// The value at fractional pixel (row, column), pixel centres at whole numbers; NaN off the image and beside NaN.

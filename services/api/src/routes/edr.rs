@@ -8,6 +8,7 @@ use axum::response::Response;
 use raincell_api_types::problem::ProblemDetails;
 use raincell_service_runtime::Problem;
 use serde::Serialize;
+use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::edr::coverage::{CoverageCollection, MEDIA_TYPE};
@@ -18,6 +19,22 @@ use crate::http::parameters::Parameters;
 use crate::http::reply::Reply;
 use crate::memory::SourceView;
 use crate::routes::points::KEEP_LATEST;
+
+/// What every query may name beside a place, as the OpenAPI document tells it; `query` reads it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "a description")]
+struct Narrowed {
+    /// An instant, or two with / between; .. leaves one open
+    datetime: Option<String>,
+    /// Some of `parameter_names`, with commas between
+    #[param(rename = "parameter-name")]
+    parameter_name: Option<String>,
+    /// CRS84
+    crs: Option<String>,
+    /// `CoverageJSON`
+    f: Option<String>,
+}
 
 /// Where to go from here.
 #[utoipa::path(
@@ -71,10 +88,7 @@ pub async fn one(State(app): State<App>, Path(name): Path<String>, headers: Head
     params(
         ("collection" = String, Path, description = "Name of a source"),
         ("coords" = String, Query, description = "Well-known text: POINT(lon lat) or MULTIPOINT((lon lat),…)"),
-        ("datetime" = Option<String>, Query, description = "An instant, or two with / between; .. leaves one open"),
-        ("parameter-name" = Option<String>, Query, description = "Some of parameter_names, with commas between"),
-        ("crs" = Option<String>, Query, description = "CRS84"),
-        ("f" = Option<String>, Query, description = "CoverageJSON"),
+        Narrowed,
     ),
     responses(
         (status = 200, body = Object, content_type = "application/prs.coverage+json"),
@@ -105,10 +119,7 @@ pub async fn position(
     params(
         ("collection" = String, Path, description = "Name of a source"),
         ("coords" = String, Query, description = "Well-known text: POLYGON((lon lat,…)) or MULTIPOLYGON"),
-        ("datetime" = Option<String>, Query, description = "An instant, or two with / between; .. leaves one open"),
-        ("parameter-name" = Option<String>, Query, description = "Some of parameter_names, with commas between"),
-        ("crs" = Option<String>, Query, description = "CRS84"),
-        ("f" = Option<String>, Query, description = "CoverageJSON"),
+        Narrowed,
     ),
     responses(
         (status = 200, body = Object, content_type = "application/prs.coverage+json"),
@@ -132,10 +143,7 @@ pub async fn area(
     params(
         ("collection" = String, Path, description = "Name of a source"),
         ("bbox" = String, Query, description = "west,south,east,north in degrees"),
-        ("datetime" = Option<String>, Query, description = "An instant, or two with / between; .. leaves one open"),
-        ("parameter-name" = Option<String>, Query, description = "Some of parameter_names, with commas between"),
-        ("crs" = Option<String>, Query, description = "CRS84"),
-        ("f" = Option<String>, Query, description = "CoverageJSON"),
+        Narrowed,
     ),
     responses(
         (status = 200, body = Object, content_type = "application/prs.coverage+json"),
@@ -161,10 +169,7 @@ pub async fn cube(
         ("coords" = String, Query, description = "Well-known text: POINT(lon lat)"),
         ("within" = f64, Query, description = "How far from there"),
         ("within-units" = String, Query, description = "km, m, mi or nmi"),
-        ("datetime" = Option<String>, Query, description = "An instant, or two with / between; .. leaves one open"),
-        ("parameter-name" = Option<String>, Query, description = "Some of parameter_names, with commas between"),
-        ("crs" = Option<String>, Query, description = "CRS84"),
-        ("f" = Option<String>, Query, description = "CoverageJSON"),
+        Narrowed,
     ),
     responses(
         (status = 200, body = Object, content_type = "application/prs.coverage+json"),

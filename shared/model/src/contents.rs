@@ -1,5 +1,7 @@
 //! Where a field holds nothing but zeros, or nothing but unknown cells: what comes from there is known in advance.
 
+#![allow(clippy::inline_always, reason = "what is not inlined is not compiled for wider vector instructions")]
+
 use raincell_simd::widest;
 
 /// Side of the blocks whose content is known, cells.
@@ -11,7 +13,7 @@ const RAIN: u8 = 4;
 
 /// What a part of a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Content {
+pub enum Content {
     /// Zeros only.
     Dry,
     /// Unknown only.
@@ -20,14 +22,23 @@ pub(crate) enum Content {
     Mixed,
 }
 
-/// The contents of all blocks of a field.
-pub(crate) struct Contents {
+impl Content {
+    /// What two parts hold together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if self == other { self } else { Self::Mixed }
+    }
+}
+
+/// The contents of all blocks of a field, 8 × 8 cells each.
+#[derive(Clone, Debug)]
+pub struct Contents {
     across: usize,
     blocks: Vec<u8>,
 }
 
 impl Contents {
-    /// Of a row-major field.
+    /// Of a row-major field of `rows` × `columns` values.
     pub fn of(values: &[f32], rows: usize, columns: usize) -> Self {
         let across = columns.div_ceil(BLOCK);
         let mut blocks = vec![0; rows.div_ceil(BLOCK) * across];
@@ -50,7 +61,7 @@ impl Contents {
     }
 
     /// Of the rows and columns from the first to the last one given, both of which lie in the field.
-    #[inline(always)]
+    #[inline]
     pub fn of_part(&self, rows: [usize; 2], columns: [usize; 2]) -> Content {
         let mut seen = 0;
         for row in rows[0] / BLOCK..=rows[1] / BLOCK {
