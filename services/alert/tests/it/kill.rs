@@ -9,20 +9,37 @@ use raincell_api_types::alerts::{PostStatus, RainEventKind};
 use crate::weather::Weather;
 use crate::world::{World, eventually};
 
-pub fn start(config: &std::path::Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_raincell-alert"))
+/// A running alert process; it goes when the test does, also by a failed assertion.
+pub struct Process(Child);
+
+impl Process {
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Most are dead by now.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub fn start(config: &std::path::Path) -> Process {
+    let child = Command::new(env!("CARGO_BIN_EXE_raincell-alert"))
         .arg("--config")
         .arg(config)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+        .spawn();
+    Process(child.unwrap())
 }
 
 /// SIGKILL.
-pub fn kill(child: &mut Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
+pub fn kill(process: &mut Process) {
+    process.0.kill().unwrap();
+    process.0.wait().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::alerts::{PostStatus, RainEventKind};
 
-use crate::kill::{kill, start};
+use crate::kill::{Process, kill, start};
 use crate::targets::bluesky::{self, Bluesky};
 use crate::targets::mastodon::{self, Mastodon};
 use crate::targets::ntfy::{self, Ntfy};
@@ -102,7 +102,7 @@ async fn the_other_targets_get_every_post_once_from_a_process_that_is_killed_aga
     tokio::join!(mastodon, bluesky, ntfy, webhook);
 }
 
-fn signal(process: &std::process::Child, name: &str) {
+fn signal(process: &Process, name: &str) {
     assert!(Command::new("kill").args([name, &process.id().to_string()]).status().unwrap().success());
 }
 
