@@ -26,39 +26,19 @@ pub struct Parameter {
 /// All of them.
 const PARAMETERS: [Parameter; 7] = [
     Parameter { id: "rain-rate", label: "Rain rate", origin: Origin::Rate },
-    Parameter {
-        id: "rain-rate-p10",
-        label: "Rain rate, 10th percentile of the forecast",
-        origin: Origin::Product(PERCENTILES[0]),
-    },
-    Parameter {
-        id: "rain-rate-p50",
-        label: "Rain rate, median of the forecast",
-        origin: Origin::Product(PERCENTILES[1]),
-    },
-    Parameter {
-        id: "rain-rate-p90",
-        label: "Rain rate, 90th percentile of the forecast",
-        origin: Origin::Product(PERCENTILES[2]),
-    },
-    Parameter {
-        id: "probability-0.1",
-        label: "Probability of at least 0.1 mm/h",
-        origin: Origin::Product(PROBABILITIES[0]),
-    },
-    Parameter {
-        id: "probability-1",
-        label: "Probability of at least 1 mm/h",
-        origin: Origin::Product(PROBABILITIES[1]),
-    },
-    Parameter {
-        id: "probability-5",
-        label: "Probability of at least 5 mm/h",
-        origin: Origin::Product(PROBABILITIES[2]),
-    },
+    Parameter::of_product("rain-rate-p10", "Rain rate, 10th percentile of the forecast", PERCENTILES[0]),
+    Parameter::of_product("rain-rate-p50", "Rain rate, median of the forecast", PERCENTILES[1]),
+    Parameter::of_product("rain-rate-p90", "Rain rate, 90th percentile of the forecast", PERCENTILES[2]),
+    Parameter::of_product("probability-0.1", "Probability of at least 0.1 mm/h", PROBABILITIES[0]),
+    Parameter::of_product("probability-1", "Probability of at least 1 mm/h", PROBABILITIES[1]),
+    Parameter::of_product("probability-5", "Probability of at least 5 mm/h", PROBABILITIES[2]),
 ];
 
 impl Parameter {
+    const fn of_product(id: &'static str, label: &'static str, product: &'static str) -> Self {
+        Self { id, label, origin: Origin::Product(product) }
+    }
+
     /// Those that a source has: of an ensemble only where its newest run has them.
     pub fn all_of(view: &SourceView) -> Vec<Self> {
         let products = view.run().map(|run| run.products()).unwrap_or_default();
