@@ -18,6 +18,17 @@ pub struct Outlook {
     minutes: Vec<Option<f32>>,
 }
 
+/// What the members of the ensemble say of the first rain of a run at a place.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spell {
+    /// Probability of any rain, 0–1.
+    pub probability: Option<f32>,
+    /// 10th and 90th percentile of its beginning; `None` where it does not begin.
+    pub begins: [Option<Timestamp>; 2],
+    /// The same of its end; `None` where that is not in sight.
+    pub ends: [Option<Timestamp>; 2],
+}
+
 /// How a spell of rain ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
@@ -51,6 +62,8 @@ impl Outlook {
             earliest: None,
             latest: None,
             ends_at: if let End::At(minute) = end { Some(after(self.now, minute as i64)) } else { None },
+            ends_earliest: None,
+            ends_latest: None,
             peak_mm_h,
             intensity: Intensity::of(peak_mm_h).id().into(),
             probability: None,
@@ -72,6 +85,29 @@ impl Outlook {
             earliest: reached(0.1).map(|time| time.min(arrival.starts_at)),
             latest: reached(0.9).map(|time| time.max(arrival.starts_at)),
             probability: Some(highest),
+            ..arrival
+        }
+    }
+
+    /// An arrival with how sure it is, as the members of the ensemble say; as it is where they see no rain begin, or only
+    /// in the past.
+    pub fn with_spell(&self, arrival: Arrival, spell: &Spell) -> Arrival {
+        let [Some(earliest), Some(latest)] = spell.begins else { return arrival };
+        if latest < self.now {
+            return arrival;
+        }
+        let [ends_earliest, ends_latest] = spell.ends;
+        Arrival {
+            earliest: Some(earliest.clamp(self.now, arrival.starts_at.max(self.now))),
+            latest: Some(latest.max(arrival.starts_at)),
+            ends_earliest: ends_earliest.map(|time| {
+                let time = time.max(arrival.starts_at);
+                arrival.ends_at.map_or(time, |end| time.min(end))
+            }),
+            // Where the likeliest end is beyond the forecast, so is the late one.
+            ends_latest: ends_latest.zip(arrival.ends_at).map(|(time, end)| time.max(end)),
+            // Rain at any time is no less likely than rain at the likeliest.
+            probability: spell.probability.map(|p| p.max(arrival.probability.unwrap_or(0.0))).or(arrival.probability),
             ..arrival
         }
     }
@@ -159,6 +195,24 @@ mod tests {
         assert_eq!(arrival.probability, Some(0.8));
         let unsure = outlook.with_chances(outlook.arrival().unwrap(), &[]);
         assert_eq!((unsure.earliest, unsure.probability), (None, None));
+    }
+
+    #[test]
+    fn members_give_an_arrival_and_its_end_their_ranges() {
+        let outlook = outlook(&[(20, Some(0.0)), (20, Some(2.0)), (30, Some(0.0))]);
+        let at = |minute: i64| Some(after(outlook.now, minute));
+        let spell = Spell { probability: Some(0.9), begins: [at(-2), at(31)], ends: [at(10), at(55)] };
+        let arrival = Arrival { probability: Some(0.7), earliest: at(5), latest: at(22), ..outlook.arrival().unwrap() };
+        let told = outlook.with_spell(arrival.clone(), &spell);
+        assert_eq!((told.earliest, told.latest, told.probability), (at(0), at(31), Some(0.9)));
+        assert_eq!((told.ends_earliest, told.ends_at, told.ends_latest), (at(20), at(40), at(55)));
+        // What came and went before, or never comes in any member, says nothing of what is to come.
+        for begins in [[at(-9), at(-1)], [None, None]] {
+            assert_eq!(outlook.with_spell(arrival.clone(), &Spell { begins, ..spell }), arrival);
+        }
+        let unsure = Spell { probability: Some(0.6), ends: [at(35), None], ..spell };
+        let told = outlook.with_spell(arrival, &unsure);
+        assert_eq!((told.probability, told.ends_earliest, told.ends_latest), (Some(0.7), at(35), None));
     }
 
     fn sentence(rates: &[(usize, Option<f32>)]) -> String {

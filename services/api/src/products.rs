@@ -13,6 +13,13 @@ pub const PROBABILITIES: [&str; 3] = ["probability-0.1", "probability-1", "proba
 /// Percentiles of the rain rate, as they are named in a run.
 pub const PERCENTILES: [&str; 3] = ["p10", "p50", "p90"];
 
+/// The probability that it rains within a run, as it is named in it; of the issue time.
+pub const ARRIVAL_PROBABILITY: &str = "probability-arrival";
+/// The 10th and 90th percentile of when the first rain of a run begins, minutes after the issue time; 0 where it does not.
+pub const BEGINS: [&str; 2] = ["arrival-p10", "arrival-p90"];
+/// The same of when it ends; 0 where no end is in sight.
+pub const ENDS: [&str; 2] = ["end-p10", "end-p90"];
+
 /// What stands for "unknown".
 const UNKNOWN: u16 = u16::MAX;
 
@@ -47,7 +54,10 @@ impl Products {
     /// When one of them is damaged.
     pub fn decode(header: &RunHeader, run: &[u8]) -> Result<Self, DecodeError> {
         let mut products = HashMap::new();
-        let units = PROBABILITIES.map(|name| (name, 1e-4)).into_iter().chain(PERCENTILES.map(|name| (name, 0.01)));
+        let shares = PROBABILITIES.into_iter().chain([ARRIVAL_PROBABILITY]).map(|name| (name, 1e-4));
+        let rates = PERCENTILES.into_iter().map(|name| (name, 0.01));
+        let minutes = BEGINS.into_iter().chain(ENDS).map(|name| (name, 0.1));
+        let units = shares.chain(rates).chain(minutes);
         for (name, unit) in units {
             let mut fields = Vec::new();
             for product in header.products_named(name) {
@@ -66,7 +76,7 @@ impl Products {
         self.0.contains_key(name)
     }
 
-    /// A value at a cell: 0–1 of a probability, mm/h of a percentile; `None` where unknown.
+    /// A value at a cell: 0–1 of a probability, mm/h of a percentile, minutes of a time; `None` where unknown.
     pub fn at(&self, name: &str, time: Timestamp, (row, column): (usize, usize)) -> Option<f32> {
         let packed = self.packed(name, time)?;
         packed.cells.get((row, column)).map(|cell| packed.value(*cell)).filter(|value| !value.is_nan())

@@ -11,7 +11,8 @@ use raincell_api_types::forecast::PointMotion;
 use raincell_model::{MotionField, RainField, distance_km};
 
 use crate::memory::{HeldFrame, HeldRun, SourceView};
-use crate::products::Products;
+use crate::outlook::Spell;
+use crate::products::{ARRIVAL_PROBABILITY, BEGINS, ENDS, Products};
 
 /// How far a frame may be from a 5-minute slot to stand for it.
 const SLOT_TOLERANCE: SignedDuration = SignedDuration::from_secs(150);
@@ -119,6 +120,15 @@ impl<'a> Timeline<'a> {
         products.at(name, time, (self.row, self.column))
     }
 
+    /// What the members of the ensemble say of the first rain here.
+    pub fn spell(&self) -> Spell {
+        let Some(run) = self.run else { return Spell::default() };
+        let products = run.products();
+        let at = |name: &str| self.product_at(&products, name, run.issue_time);
+        let time = |name: &str| at(name).filter(|min| *min > 0.0).map(|min| after_seconds(run.issue_time, min * 60.0));
+        Spell { probability: at(ARRIVAL_PROBABILITY), begins: BEGINS.map(time), ends: ENDS.map(time) }
+    }
+
     /// Motion of the rain here: speed over ground, and direction from true north.
     pub fn motion(&self) -> Option<PointMotion> {
         self.run?;
@@ -145,6 +155,11 @@ impl<'a> Timeline<'a> {
         }
         field.rate_mm_h.get((row as usize, column as usize)).copied().filter(|rate| !rate.is_nan())
     }
+}
+
+/// The whole second so long after an instant.
+fn after_seconds(time: Timestamp, seconds: f32) -> Timestamp {
+    time.checked_add(SignedDuration::from_secs(seconds.round() as i64)).unwrap_or(time)
 }
 
 fn drift(motion: &MotionField, row: usize, column: usize) -> Option<(f64, f64)> {

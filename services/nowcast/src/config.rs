@@ -25,6 +25,8 @@ pub struct Config {
     pub ensemble: bool,
     /// The probabilities put right by how those of the last hour's fields came out, at every run.
     pub recalibrate: bool,
+    /// Members that say when rain begins and ends; 0 for none.
+    pub members: u16,
     /// Minutes between two products.
     pub step_minutes: u32,
     /// How many products.
@@ -69,6 +71,9 @@ impl ServiceConfig for Config {
         }
         if !(1..=144).contains(&self.steps) {
             problems.push(format!("steps is {}, expected 1 to 144", self.steps));
+        }
+        if self.members > 1000 {
+            problems.push(format!("members is {}, expected 0 to 1000", self.members));
         }
         if !(1..=1440).contains(&self.history_minutes) {
             problems.push(format!("history_minutes is {}, expected 1 to 1440", self.history_minutes));

@@ -20,12 +20,15 @@ use crate::fixed_times::{self, Settling};
 
 /// What is made when the wanted method takes too long.
 const QUICK: &str = "extrapolation";
+/// Share of the budget within which all leads must be expected to be done for members to be drawn.
+const SHARE_FOR_MEMBERS: f64 = 0.6;
 
 /// Makes the runs of one process.
 pub struct Maker {
     method: Arc<dyn NowcastMethod>,
     quick: Arc<dyn NowcastMethod>,
     ensemble: Option<EnsembleModel>,
+    members: usize,
     inflow: Inflow,
     step_min: u32,
     budget: Duration,
@@ -80,6 +83,7 @@ impl Maker {
             method: Arc::from(find(&config.method)?),
             quick: Arc::from(find(QUICK)?),
             ensemble: config.ensemble.then(|| EnsembleModel::default().recalibrating(config.recalibrate)),
+            members: usize::from(config.members),
             inflow,
             step_min: config.step_minutes,
             budget: Duration::from_secs_f64(config.budget_seconds),
@@ -168,6 +172,8 @@ impl Maker {
             inflow: self.inflow,
             step_min: self.step_min,
             calibrations,
+            members: self.members,
+            members_until: began + self.budget.mul_f64(SHARE_FOR_MEMBERS),
             given_up: Arc::clone(&given_up),
         };
         let work = spawn_blocking(move || task.products());

@@ -83,20 +83,28 @@ pub struct Arrival {
     /// Best estimate of the start.
     #[schema(value_type = String, format = DateTime)]
     pub starts_at: Timestamp,
-    /// Early end of the range; null until the ensemble exists.
+    /// Early end of the range: in nine of ten members of the ensemble it comes later; null where nothing tells.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub earliest: Option<Timestamp>,
-    /// Late end of the range; null until the ensemble exists.
+    /// Late end of the range: in nine of ten members of the ensemble it comes earlier; null where nothing tells.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub latest: Option<Timestamp>,
     /// End of the rain; null when it lasts beyond the forecast.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub ends_at: Option<Timestamp>,
+    /// Early end of the range of the end; null where nothing tells.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ends_earliest: Option<Timestamp>,
+    /// Late end of the range of the end; null where nothing tells, or where the rain may last beyond the forecast.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ends_latest: Option<Timestamp>,
     /// Strongest rate on the way, mm/h.
     pub peak_mm_h: f32,
     /// `light`, `moderate`, `heavy` or `violent` (< 2.5, < 10, < 50 mm/h, above; Met Office, fact sheet 3).
     pub intensity: String,
-    /// Probability that it rains at all; null until the ensemble exists.
+    /// Probability that it rains at all within the forecast; null where nothing tells.
     pub probability: Option<f32>,
 }
 

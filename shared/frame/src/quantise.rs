@@ -37,9 +37,19 @@ impl Quantisation {
     /// Probabilities and other shares: 0 to 1 in steps of 0.004.
     pub const SHARE: Self = Self::Linear { highest: 1.0 };
 
-    /// The quantisation that suits a product: shares for `probability…` and `quality`, rain rate for all others.
+    /// Whole minutes up to 254.
+    pub const MINUTES: Self = Self::Linear { highest: TOP as f32 };
+
+    /// The quantisation that suits a product: shares for `probability…` and `quality`, minutes for `arrival-…` and
+    /// `end-…`, rain rate for all others.
     pub fn of_product(product: &str) -> Self {
-        if product.starts_with("probability") || product == "quality" { Self::SHARE } else { Self::RAIN_RATE }
+        if product.starts_with("probability") || product == "quality" {
+            Self::SHARE
+        } else if product.starts_with("arrival-") || product.starts_with("end-") {
+            Self::MINUTES
+        } else {
+            Self::RAIN_RATE
+        }
     }
 
     /// Its number in the header.
@@ -299,6 +309,15 @@ mod tests {
             }
             let codes: Vec<u8> = (0..40_000).map(|i| code_of(&quantiser, i as f32 * 0.007)).collect();
             assert!(codes.is_sorted());
+        }
+    }
+
+    #[test]
+    fn minutes_are_whole() {
+        let (quantiser, values) =
+            (Quantiser::new(Quantisation::of_product("arrival-p10")), Quantisation::MINUTES.values());
+        for minutes in 0_u8..=254 {
+            assert_eq!(values[usize::from(code_of(&quantiser, f32::from(minutes) + 0.3))], f32::from(minutes));
         }
     }
 

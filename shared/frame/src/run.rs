@@ -8,7 +8,7 @@ use raincell_model::{Grid, MotionField, NowcastRun};
 use crate::bytes::{Reader, put_text, wrong};
 use crate::header::{put_grid, read_envelope, read_grid, read_time};
 use crate::motion::{decode_motion, encode_motion};
-use crate::{DecodeError, EncodeError, Frame, decode, encode};
+use crate::{DecodeError, EncodeError, Frame, Quantisation, decode, encode_quantised};
 
 const MAGIC: [u8; 4] = *b"RCNC";
 const VERSION: u8 = 1;
@@ -163,8 +163,16 @@ impl EncodedProduct {
     /// # Errors
     /// As [`encode`].
     pub fn of(frame: &Frame) -> Result<Self, EncodeError> {
+        Self::quantised(frame, Quantisation::of_product(&frame.product))
+    }
+
+    /// The same with a quantisation of one's own.
+    ///
+    /// # Errors
+    /// As [`encode_quantised`].
+    pub fn quantised(frame: &Frame, quantisation: Quantisation) -> Result<Self, EncodeError> {
         let (name, valid_time, grid) = (frame.product.clone(), frame.field.valid_time, Arc::clone(&frame.field.grid));
-        Ok(Self { bytes: encode(frame)?, name, valid_time, grid })
+        Ok(Self { bytes: encode_quantised(frame, quantisation)?, name, valid_time, grid })
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use ndarray::Array2;
 use raincell_io::geotiff::{self, Band};
-use raincell_io::netcdf::{Ensemble, Exceedance, Provenance, write_ensemble_nowcast};
+use raincell_io::netcdf::{Ensemble, Exceedance, Provenance, RainSpell, write_ensemble_nowcast};
 use raincell_model::{Grid, RainField};
 use serde_json::Value;
 
@@ -145,8 +145,17 @@ fn a_nowcast_file_passes_the_cf_checker_and_opens_with_netcdf_tools() {
         let fields = fields(&grid, issue_time);
         let steps: Vec<Array2<f32>> = fields.iter().map(|f| f.rate_mm_h.clone()).collect();
         let exceedance = |threshold_mm_h| Exceedance { threshold_mm_h, by_lead: vec![Array2::zeros(grid.shape()); 3] };
-        let ensemble =
-            Ensemble { members: vec![steps.clone(), steps], probabilities: [0.1, 1.0, 5.0].map(exceedance).into() };
+        let spell = RainSpell {
+            probability: Array2::zeros(grid.shape()),
+            percentiles: vec![10.0, 50.0, 90.0],
+            begins_min: steps.clone(),
+            ends_min: steps.clone(),
+        };
+        let ensemble = Ensemble {
+            members: vec![steps.clone(), steps],
+            probabilities: [0.1, 1.0, 5.0].map(exceedance).into(),
+            spell: Some(spell),
+        };
         let provenance = Provenance { source: "somewhere", method: "best" };
         let bytes = write_ensemble_nowcast(provenance, issue_time, &fields, &ensemble).unwrap();
         let path = written(folder.path(), &format!("{number}.nc"), &bytes);
@@ -170,6 +179,8 @@ fn a_nowcast_file_passes_the_cf_checker_and_opens_with_netcdf_tools() {
         let found = told(&python, "netcdf", &path);
         assert_eq!(found["variables"]["rain_rate_members"], serde_json::json!(["member", "time", "y", "x"]));
         assert_eq!(found["variables"]["probability"], serde_json::json!(["threshold", "time", "y", "x"]));
+        assert_eq!(found["variables"]["arrival_time"], serde_json::json!(["percentile", "y", "x"]));
+        assert_eq!(found["variables"]["arrival_probability"], serde_json::json!(["y", "x"]));
         assert_values(&found["last"], &fields[2].rate_mm_h, "last step");
         let Ok(dump) = Command::new("ncdump").arg("-h").arg(&path).output() else {
             println!("skipped: no ncdump");

@@ -6,7 +6,9 @@ mod support;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use raincell_io::netcdf::{Ensemble, Exceedance, Provenance, read_nowcast, write_ensemble_nowcast, write_nowcast};
+use raincell_io::netcdf::{
+    Ensemble, Exceedance, Provenance, RainSpell, read_nowcast, write_ensemble_nowcast, write_nowcast,
+};
 use raincell_io::{RawScan, ReadOptions, WriteError, inspect, odim, read};
 use raincell_model::{Grid, GridQuantity, PolarVolume, Quantity, RainField, SampleKind};
 use support::{small_field, small_volume};
@@ -150,6 +152,12 @@ fn a_nowcast_comes_back_bit_by_bit() {
     let ensemble = Ensemble {
         members: vec![member(0.5), member(2.0)],
         probabilities: vec![Exceedance { threshold_mm_h: 0.1, by_lead: member(0.01) }],
+        spell: Some(RainSpell {
+            probability: fields[0].rate_mm_h.clone(),
+            percentiles: vec![10.0, 50.0, 90.0],
+            begins_min: member(3.0),
+            ends_min: member(4.0),
+        }),
     };
     let provenance = Provenance { source: "KLOT", method: "extrapolation" };
     let bytes = write_ensemble_nowcast(provenance, issue_time, &fields, &ensemble).unwrap();
@@ -165,8 +173,14 @@ fn a_nowcast_comes_back_bit_by_bit() {
     assert_eq!(bits(&back.ensemble.members[1][2]), bits(&ensemble.members[1][2]));
     assert_eq!(back.ensemble.probabilities[0].threshold_mm_h, 0.1);
     assert_eq!(bits(&back.ensemble.probabilities[0].by_lead[0]), bits(&ensemble.probabilities[0].by_lead[0]));
+    let (spell, expected) = (back.ensemble.spell.unwrap(), ensemble.spell.unwrap());
+    assert_eq!(bits(&spell.probability), bits(&expected.probability));
+    assert_eq!(spell.percentiles, expected.percentiles);
+    assert_eq!(bits(&spell.begins_min[0]), bits(&expected.begins_min[0]));
+    assert_eq!(bits(&spell.ends_min[2]), bits(&expected.ends_min[2]));
+    let deterministic = read_nowcast(&write_nowcast(issue_time, &fields).unwrap(), "n.nc").unwrap();
+    assert!(deterministic.ensemble.members.is_empty() && deterministic.ensemble.spell.is_none());
     let deterministic = write_nowcast(issue_time, &fields).unwrap();
-    assert!(read_nowcast(&deterministic, "n.nc").unwrap().ensemble.members.is_empty());
     assert!(inspect(&deterministic, "n.nc").unwrap().to_string().contains("3 times from 2021-07-29T12:45:00Z"));
 }
 
@@ -177,6 +191,11 @@ fn fields_of_another_grid_are_refused() {
     assert!(matches!(write_nowcast(b.valid_time, &[b.clone(), a.clone()]), Err(WriteError::Shape { .. })));
     assert!(matches!(odim::write_composite(&a, "demo", None), Err(WriteError::Shape { .. })));
     assert!(matches!(write_nowcast(b.valid_time, &[]), Err(WriteError::Nothing { .. })));
+    let (probability, ends_min) = (b.rate_mm_h.clone(), Vec::new());
+    let spell = RainSpell { probability, percentiles: vec![50.0], begins_min: vec![b.rate_mm_h.clone()], ends_min };
+    let ensemble = Ensemble { spell: Some(spell), ..Ensemble::default() };
+    let written = write_ensemble_nowcast(Provenance::default(), b.valid_time, &[b], &ensemble);
+    assert!(matches!(written, Err(WriteError::Shape { what, .. }) if what.contains("end_time")));
 }
 
 #[test]

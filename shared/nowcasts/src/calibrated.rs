@@ -83,6 +83,9 @@ impl Calibrated {
                 scales.push((km, blurred(&known, sigma(km))));
             }
         }
+        // Dry is not of no strength at all beside the lowest rate, unknown is: it has no share in the sum either.
+        let mut observed_db = states.first().cloned().unwrap_or_default();
+        observed_db.zip_mut_with(&last_mm_h, |d, r| *d = if r.is_nan() { f32::NEG_INFINITY } else { *d });
         let planes: Vec<[Array2<f32>; 3]> = rates
             .par_iter()
             .map(|&k| {
@@ -92,7 +95,7 @@ impl Calibrated {
                     sum.fill(weight);
                 }
                 for (i, (state, half_width, km)) in SMOOTHED.into_iter().enumerate() {
-                    let state = states.get(state).or(states.last());
+                    let state = if state == 0 { Some(&observed_db) } else { states.get(state).or(states.last()) };
                     let Some(state) = state else { continue };
                     let strength = halved(state, |db| strength(db, rate_db, half_width));
                     let mut feature = blurred(&strength, sigma(km));
@@ -106,8 +109,8 @@ impl Calibrated {
                 sums
             })
             .collect();
-        let mut now_db = states.first().cloned().unwrap_or_default();
-        now_db.zip_mut_with(&last_mm_h, |d, r| *d = if r.is_nan() { DRY_DB } else { *d });
+        let mut now_db = observed_db;
+        now_db.mapv_inplace(|db| db.max(DRY_DB));
         let widest = scales.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
         let surroundings_known = widest.map_or_else(|| known.clone(), |(_, share)| share);
         let mut parabolas: Vec<[Lanes; 3]> =

@@ -12,8 +12,9 @@ use raincell_noise::{MemberNoise, MotionError, MotionSpread, Texture};
 use raincell_simd::widest;
 use rayon::prelude::*;
 
+use crate::arrivals::{Spells, SpellsOfRow};
 use crate::predictive::Quantiles;
-use crate::{NowcastError, Predictive};
+use crate::{Arrivals, NowcastError, Predictive};
 
 /// Rates whose exceedance is a product, mm/h.
 pub const PROBABILITY_RATES_MM_H: [f32; 3] = [0.1, 1.0, 5.0];
@@ -37,8 +38,13 @@ pub struct EnsembleSettings {
     pub seed: u64,
 }
 
+/// Puts the probability of rain at all right, given the lead time in minutes: a rising map of 0–1.
+pub type Correction = dyn Fn(f32, f32) -> f32 + Send + Sync;
+
 /// What the members need to know of the rain as it is.
 pub(crate) struct Scene {
+    /// Rates of the newest field, mm/h.
+    pub newest_mm_h: Array2<f32>,
     pub grid: Arc<Grid>,
     pub motion: MotionField,
     /// Trajectories to each lead.
@@ -60,6 +66,9 @@ pub struct EnsembleNowcast {
     quantiles: Quantiles,
     noise: Vec<MemberNoise>,
     errors: Vec<MotionError>,
+    gives_members: bool,
+    spells: Option<Spells>,
+    correction: Option<Box<Correction>>,
     lead: usize,
 }
 
@@ -117,7 +126,44 @@ impl EnsembleNowcast {
         };
         let errors = (0..members).map(|m| MotionError::new(MotionSpread::default(), seed, m)).collect();
         let quantiles = Quantiles::new(predictive.rates_mm_h());
-        Ok(Self { scene, predictive, quantiles, noise, errors, lead: 0 })
+        let (gives_members, spells, correction) = (true, None, None);
+        Ok(Self { scene, predictive, quantiles, noise, errors, gives_members, spells, correction, lead: 0 })
+    }
+
+    /// The same, which also follows when rain begins and ends in each member, for [`EnsembleNowcast::arrivals`]; to be
+    /// asked for before the first lead.
+    #[must_use]
+    pub fn following_arrivals(mut self) -> Self {
+        let onset_mm_h = self.predictive.rates_mm_h().first().copied().unwrap_or_default();
+        let members = self.noise.len();
+        self.spells = (members > 0).then(|| Spells::new(&self.scene.newest_mm_h, onset_mm_h, members));
+        self
+    }
+
+    /// The same, but arrivals are those of probabilities that are put right beforehand; the steps stay as they are.
+    #[must_use]
+    pub fn correcting_arrivals(mut self, correction: Box<Correction>) -> Self {
+        self.correction = Some(correction);
+        self
+    }
+
+    /// The same, but its steps have no members: those are drawn only for the arrivals.
+    #[must_use]
+    pub fn giving_no_members(mut self) -> Self {
+        self.gives_members = false;
+        self
+    }
+
+    /// From now on nothing is drawn any more; steps have products only, and there are no arrivals.
+    pub fn drop_members(&mut self) {
+        self.noise.clear();
+        self.errors.clear();
+        self.spells = None;
+    }
+
+    /// When rain begins and ends, as the members say over the leads so far; `None` where they are not followed.
+    pub fn arrivals(&self) -> Option<Arrivals> {
+        self.spells.as_ref().map(Spells::arrivals)
     }
 
     /// The motion it was made with.
@@ -141,34 +187,46 @@ impl EnsembleNowcast {
 
     fn step(&mut self, lead: usize) -> Result<EnsembleStep, NowcastError> {
         let exceedance = self.predictive.exceedance(lead)?;
-        let noise = self.moved_noise(self.scene.along[lead].minutes());
+        let minutes = self.scene.along[lead].minutes();
+        let noise = self.moved_noise(minutes);
         let trajectories = &self.scene.along[lead];
         let members = self.noise.len();
+        let given = if self.gives_members { members } else { 0 };
         let draw = Draw {
             quantiles: &self.quantiles,
             rates_mm_h: self.predictive.rates_mm_h(),
             levels: equally_likely(members.max(LEAST_LEVELS)),
             members: equally_likely(members),
+            given,
             noise: &noise,
+            minutes,
+            correction: self.correction.as_deref(),
         };
         let rates = draw.rates_mm_h.len();
         let (rows, columns) = self.scene.grid.shape();
-        let channels_each = PRODUCTS + members;
+        let channels_each = PRODUCTS + given;
         let mut channels = Array3::zeros((rows, channels_each, columns));
         if let (Some(cells), Some(exceedance)) = (channels.as_slice_mut(), exceedance.as_slice()) {
-            let rows = cells.par_chunks_mut((channels_each * columns).max(1)).enumerate();
-            rows.for_each_init(Buffers::default, |buffers, (row, out)| {
+            let one_row = |buffers: &mut Buffers, row: usize, out: &mut [f32], mut spells: Option<SpellsOfRow<'_>>| {
                 trajectories.origins(row, &mut buffers.line, &mut buffers.origins);
                 let line = exceedance[row * columns * rates..].chunks_exact(rates.max(1));
                 widest(
                     #[inline(always)]
                     || {
                         for (column, p) in line.take(columns).enumerate() {
-                            draw.cell(p, buffers, column, |channel, rate| out[channel * columns + column] = rate);
+                            let put = |channel: usize, rate: f32| out[channel * columns + column] = rate;
+                            draw.cell(p, buffers, column, put, spells.as_mut());
                         }
                     },
                 );
-            });
+            };
+            let out = cells.par_chunks_mut((channels_each * columns).max(1)).enumerate();
+            match self.spells.as_mut().and_then(|spells| spells.next_lead(minutes)) {
+                Some(spells) => out.zip(spells).for_each_init(Buffers::default, |buffers, ((row, out), spells)| {
+                    one_row(buffers, row, out, Some(spells));
+                }),
+                None => out.for_each_init(Buffers::default, |buffers, (row, out)| one_row(buffers, row, out, None)),
+            }
         }
         Ok(EnsembleStep { valid_time: self.scene.valid_times[lead], channels })
     }
@@ -254,41 +312,79 @@ struct Draw<'a> {
     rates_mm_h: &'a [f32],
     levels: Vec<f32>,
     members: Vec<f32>,
+    /// Members whose rates are put: all or none.
+    given: usize,
     noise: &'a Noise,
+    minutes: f32,
+    correction: Option<&'a Correction>,
 }
 
 impl Draw<'_> {
     /// All channels of a cell with probabilities `p`, whose origin is in the buffers; channels that are not put stay 0.
     #[inline(always)]
-    fn cell(&self, p: &[f32], buffers: &mut Buffers, column: usize, mut put: impl FnMut(usize, f32)) {
+    fn cell(
+        &self,
+        p: &[f32],
+        buffers: &mut Buffers,
+        column: usize,
+        mut put: impl FnMut(usize, f32),
+        spells: Option<&mut SpellsOfRow<'_>>,
+    ) {
         if p.iter().any(|p| p.is_nan()) {
-            (0..PRODUCTS + self.members.len()).for_each(|channel| put(channel, f32::NAN));
+            (0..PRODUCTS + self.given).for_each(|channel| put(channel, f32::NAN));
+            if let Some(spells) = spells {
+                spells.told(column, f32::NAN, 0, &[]);
+            }
             return;
         }
         for (k, rate) in PROBABILITY_RATES_MM_H.into_iter().enumerate() {
             put(k, self.reaching(p, rate));
         }
+        let onset = p.first().copied().unwrap_or(0.0);
         let least = self.levels[0].min(PERCENTILES_REACHED[PERCENTILES_REACHED.len() - 1]);
-        if p.first().is_none_or(|p| *p < least) {
-            return;
-        }
-        for (k, reached) in PERCENTILES_REACHED.into_iter().enumerate() {
-            self.quantiles.rates_reached(p, &[reached], &mut buffers.rates);
-            put(PROBABILITY_RATES_MM_H.len() + k, buffers.rates.first().copied().unwrap_or(0.0));
-        }
-        self.quantiles.rates_reached(p, &self.levels, &mut buffers.rates);
-        put(PRODUCTS - 1, buffers.rates.iter().sum::<f32>() / self.levels.len() as f32);
-        if self.members.len() != self.levels.len() {
-            self.quantiles.rates_reached(p, &self.members, &mut buffers.rates);
-        }
-        let Some(origin) = buffers.origins.get(column).filter(|_| !buffers.rates.is_empty()) else { return };
-        self.noise.at(*origin, &mut buffers.noise);
-        for (member, rank) in buffers.ranks.of(&buffers.noise).iter().enumerate() {
-            // What is ranked after the last rate is dry.
-            if let Some(rate) = buffers.rates.get(*rank as usize) {
-                put(PRODUCTS + member, *rate);
+        let rains = onset >= least;
+        if rains {
+            for (k, reached) in PERCENTILES_REACHED.into_iter().enumerate() {
+                self.quantiles.rates_reached(p, &[reached], &mut buffers.rates);
+                put(PROBABILITY_RATES_MM_H.len() + k, buffers.rates.first().copied().unwrap_or(0.0));
             }
+            self.quantiles.rates_reached(p, &self.levels, &mut buffers.rates);
+            put(PRODUCTS - 1, buffers.rates.iter().sum::<f32>() / self.levels.len() as f32);
         }
+        let followed = match (&spells, self.correction) {
+            (Some(_), Some(correction)) => correction(self.minutes, onset),
+            _ => onset,
+        };
+        let wet = self.wet(followed);
+        let given = if rains && self.given > 0 { self.wet(onset) } else { 0 };
+        if wet.max(given) > 0 {
+            let Some(origin) = buffers.origins.get(column) else { return };
+            self.noise.at(*origin, &mut buffers.noise);
+            let ranks = buffers.ranks.of(&buffers.noise);
+            if given > 0 {
+                if self.members.len() != self.levels.len() {
+                    self.quantiles.rates_reached(p, &self.members, &mut buffers.rates);
+                }
+                for (member, rank) in ranks.iter().enumerate() {
+                    // What is ranked after the last rate is dry.
+                    if let Some(rate) = buffers.rates.get(*rank as usize) {
+                        put(PRODUCTS + member, *rate);
+                    }
+                }
+            }
+            if let Some(spells) = spells {
+                spells.told(column, followed, wet, ranks);
+            }
+        } else if let Some(spells) = spells {
+            spells.told(column, followed, 0, &[]);
+        }
+    }
+
+    /// The members that are wet where rain has this probability.
+    #[inline(always)]
+    fn wet(&self, probability: f32) -> usize {
+        // `members` are the probabilities that it takes.
+        (probability * self.members.len() as f32 + 0.5).max(0.0) as usize
     }
 
     /// The probability of reaching a rate, linear in the logarithm of the rate between those that are given.

@@ -112,7 +112,8 @@ impl EnsembleModel {
         let odds = Calibrated::new(last, &states, along.clone(), inflow, &self.weights, &every);
         let recalibration = if self.recalibrates { self.recalibration(past, last)? } else { Recalibration::default() };
         let predictive = Box::new(odds.recalibrated(recalibration));
-        let scene = Scene { grid: last.grid.clone(), motion: drift.lasting, along, valid_times, pattern };
+        let newest_mm_h = last.rate_mm_h.clone();
+        let scene = Scene { newest_mm_h, grid: last.grid.clone(), motion: drift.lasting, along, valid_times, pattern };
         Ok((EnsembleNowcast::new(scene, predictive, settings)?, motion_s))
     }
 

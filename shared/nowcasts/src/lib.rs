@@ -7,6 +7,7 @@
 #![allow(clippy::inline_always, reason = "what is not inlined is not compiled for wider vector instructions")]
 
 mod anvil;
+mod arrivals;
 mod best;
 mod calibrated;
 #[allow(clippy::approx_constant)] // A fitted number may lie near a famous one.
@@ -36,8 +37,9 @@ mod trend;
 mod weights;
 
 pub use anvil::Anvil;
+pub use arrivals::{ARRIVAL_PERCENTILES, Arrivals};
 pub use best::Best;
-pub use ensemble::{EnsembleNowcast, EnsembleSettings, EnsembleStep, PROBABILITY_RATES_MM_H};
+pub use ensemble::{Correction, EnsembleNowcast, EnsembleSettings, EnsembleStep, PROBABILITY_RATES_MM_H};
 pub use ensemble_model::{EnsembleModel, ensemble, ensemble_history};
 pub use extrapolation::Extrapolation;
 pub use method::{DEFAULT_METHOD, LeadTimes, METHODS, Nowcast, NowcastError, NowcastMethod, Timings, method};

@@ -107,6 +107,97 @@ fn no_rain_gives_dry_members_and_unknown_stays_unknown() {
 }
 
 #[test]
+fn arrivals_are_those_of_the_members_and_never_less_likely_than_rain_at_one_lead() {
+    let (nowcast, _) = ensemble(&past(), &LEADS, Inflow::LastObservation, SETTINGS).unwrap();
+    let mut nowcast = nowcast.following_arrivals();
+    let steps: Vec<EnsembleStep> = nowcast.by_ref().map(Result::unwrap).collect();
+    let (arrivals, newest) = (nowcast.arrivals().unwrap(), showers(0.0).rate_mm_h);
+    let fields: Vec<_> = steps.iter().map(members).collect();
+    for at in ndarray::indices((SIDE, SIDE)) {
+        let first = |member: usize| fields.iter().position(|members| members[member][at] > 0.0);
+        let arrived: Vec<usize> = (0..SETTINGS.members).filter_map(first).collect();
+        let [early, middle, late] = arrivals.begins_min.each_ref().map(|minutes| minutes[at]);
+        let highest = steps.iter().map(|step| step.probabilities()[0][at]).fold(0.0, f32::max);
+        let p = arrivals.probability[at];
+        assert!((highest..=1.0).contains(&p), "{p} at all, {highest} at one lead");
+        if newest[at] >= 0.1 {
+            assert_eq!((p, early, late), (1.0, 0.0, 0.0));
+        } else if arrived.is_empty() {
+            assert!(middle.is_nan() && arrivals.ends_min[0][at].is_nan());
+        } else {
+            assert!((p - arrived.len() as f32 / SETTINGS.members as f32).abs() < 1.01 / SETTINGS.members as f32);
+            let [soonest, last] = [arrived.iter().min(), arrived.iter().max()].map(|lead| *lead.unwrap() as f32);
+            assert!(early <= middle && middle <= late && early >= 5.0 * soonest && late <= 5.0 * (last + 1.0) + 1e-3);
+            assert!(arrivals.ends_min[1][at].is_nan() || arrivals.ends_min[1][at] > early);
+        }
+    }
+}
+
+#[test]
+fn following_arrivals_changes_no_step_and_needs_no_fields_of_members() {
+    let run = |follows: bool, gives: bool| {
+        let (mut nowcast, _) = ensemble(&past(), &LEADS, Inflow::Unknown, SETTINGS).unwrap();
+        nowcast = if follows { nowcast.following_arrivals() } else { nowcast };
+        nowcast = if gives { nowcast } else { nowcast.giving_no_members() };
+        let steps: Vec<EnsembleStep> = nowcast.by_ref().map(Result::unwrap).collect();
+        (steps, nowcast.arrivals())
+    };
+    let bits = |field: ArrayView2<'_, f32>| field.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let ((plain, none), (with, told), (without, same)) = (run(false, true), run(true, true), run(true, false));
+    assert!(none.is_none());
+    for ((plain, with), without) in plain.iter().zip(&with).zip(&without) {
+        assert_eq!((plain.members(), with.members(), without.members()), (12, 12, 0));
+        assert_eq!(
+            members(plain).into_iter().map(bits).collect::<Vec<_>>(),
+            members(with).into_iter().map(bits).collect::<Vec<_>>()
+        );
+        assert_eq!(bits(plain.mean_mm_h()), bits(without.mean_mm_h()));
+    }
+    let (told, same) = (told.unwrap(), same.unwrap());
+    assert_eq!(bits(told.probability.view()), bits(same.probability.view()));
+    assert_eq!(bits(told.ends_min[1].view()), bits(same.ends_min[1].view()));
+    // Air comes from the upper left, where nothing is known.
+    assert!(told.probability[(0, 0)].is_nan() && !told.probability[(60, 60)].is_nan());
+}
+
+#[test]
+fn probabilities_that_are_put_right_change_arrivals_and_members_may_be_dropped() {
+    let nowcast = || ensemble(&past(), &LEADS, Inflow::LastObservation, SETTINGS).unwrap().0.following_arrivals();
+    let mut never = nowcast().correcting_arrivals(Box::new(|_, _| 0.0));
+    assert!(never.by_ref().all(|step| step.unwrap().members() == SETTINGS.members));
+    let (p, newest) = (never.arrivals().unwrap().probability, showers(0.0).rate_mm_h);
+    assert!(p.iter().zip(&newest).all(|(p, rate)| *p == f32::from(u8::from(*rate >= 0.1))));
+    let mut dropped = nowcast();
+    assert_eq!(dropped.next().unwrap().unwrap().members(), SETTINGS.members);
+    dropped.drop_members();
+    assert_eq!(dropped.next().unwrap().unwrap().members(), 0);
+    assert!(dropped.arrivals().is_none());
+}
+
+#[test]
+fn the_edge_of_what_is_known_is_no_wetter_than_the_dry_places_within() {
+    let field = |minutes: f64| {
+        let mut field = showers(minutes);
+        for ((row, column), rate) in field.rate_mm_h.indexed_iter_mut() {
+            *rate = if column >= 70 {
+                f32::NAN
+            } else if (40..50).contains(&row) && column < 10 {
+                2.0
+            } else {
+                0.0
+            };
+        }
+        field
+    };
+    let fields = [-15.0, -10.0, -5.0, 0.0].map(field);
+    for step in steps(&fields, Inflow::LastObservation, SETTINGS) {
+        let p = step.probabilities()[0];
+        let likeliest = p.indexed_iter().filter(|((_, column), _)| *column >= 50).fold(0.0_f32, |a, (_, p)| a.max(*p));
+        assert!(likeliest < 0.1, "{likeliest}");
+    }
+}
+
+#[test]
 fn inflow_is_unknown_when_asked_for() {
     let step = steps(&past(), Inflow::Unknown, SETTINGS).pop().unwrap();
     // Air comes from the upper left.

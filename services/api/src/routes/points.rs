@@ -254,7 +254,9 @@ fn point_forecast(
     let outlook = Outlook::new(now, timeline.horizon(), |time| timeline.rate_at(time));
     let series = series(&timeline);
     let chances: Vec<_> = series.iter().filter_map(|step| Some((step.valid_time, step.probability_0_1?))).collect();
+    let spell = timeline.spell();
     let arrival = outlook.arrival().map(|arrival| outlook.with_chances(arrival, &chances));
+    let arrival = arrival.map(|arrival| outlook.with_spell(arrival, &spell));
     let mut summary = match timeline.run() {
         Some(_) => outlook.summary(arrival.as_ref().and_then(|arrival| arrival.probability), *language, zone),
         None => Summary::NotYet.sentence(*language, zone),

@@ -38,6 +38,49 @@ async fn each_new_frame_leads_to_a_run_that_moves_the_rain_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_says_when_rain_begins_and_ends_unless_no_members_are_drawn() {
+    let world = World::new().await;
+    let products = async |filled: bool, members: u16| {
+        let nowcast = world.nowcast(&format!("{NEVER}\nfill_inflow = {filled}\nmembers = {members}")).await;
+        // Another way to do it makes another run of the same frame.
+        eventually("the run", async || {
+            world
+                .newest("klot")
+                .await
+                .is_some_and(|(run, _)| run.issue_time == time(10) && run.model_version.contains("filled") == filled)
+        })
+        .await;
+        nowcast.stop().await;
+        let newest = world.runs("klot").await.into_iter().max_by_key(|run| run.issue_time).unwrap();
+        let bytes = world.client.run_bytes(&newest).await.unwrap();
+        let header = raincell_frame::decode_run_header(&bytes).unwrap();
+        move |name: &str| {
+            let product = header.products_named(name).next()?;
+            assert_eq!(product.valid_time, time(10));
+            Some(raincell_frame::decode(product.frame_bytes(&bytes)).unwrap().field.rate_mm_h)
+        }
+    };
+    for minute in [0, 5, 10] {
+        world.put("klot", minute).await;
+    }
+    let product = products(true, 24).await;
+    let field = |name: &str| product(name).unwrap();
+    // The rain is around column 40 and moves by ten columns in five minutes: it rains, it will rain, it never will.
+    let [now, ahead, never] = [(64, 40), (64, 80), (20, 20)];
+    let probability = field("probability-arrival");
+    assert!(probability[now] == 1.0 && probability[ahead] > 0.5 && probability[never] < 0.2, "{}", probability[ahead]);
+    let [begins, ends] = ["arrival", "end"].map(|what| ["p10", "p50", "p90"].map(|p| field(&format!("{what}-{p}"))));
+    assert!(begins.each_ref().map(|b| b[now]) == [0.0; 3] && ends[1][now] > 0.0);
+    let [early, middle, late] = begins.map(|b| b[ahead]);
+    assert!(
+        early > 0.0 && early <= middle && middle <= late && (5.0..25.0).contains(&middle),
+        "{early} {middle} {late}"
+    );
+    assert!(ends[0][ahead] > early);
+    assert!(products(false, 0).await("probability-arrival").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_comes_from_beyond_the_view_is_unknown_unless_it_is_to_be_filled() {
     let world = World::new().await;
     for minute in [0, 5, 10] {

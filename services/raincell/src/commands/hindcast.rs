@@ -4,9 +4,12 @@ use std::time::Instant;
 
 use anyhow::Context;
 use raincell_io::geotiff::{self, Band};
-use raincell_io::netcdf::{self, Ensemble, Exceedance, Provenance};
+use raincell_io::netcdf::{self, Ensemble, Exceedance, Provenance, RainSpell};
 use raincell_model::RainField;
-use raincell_nowcasts::{EnsembleSettings, Inflow, LeadTimes, METHODS, PROBABILITY_RATES_MM_H, ensemble_history};
+use raincell_nowcasts::{
+    ARRIVAL_PERCENTILES, Arrivals, EnsembleSettings, Inflow, LeadTimes, METHODS, PROBABILITY_RATES_MM_H,
+    ensemble_history,
+};
 
 use crate::cli::{HindcastArguments, UsageError};
 use crate::{Outcome, frames_folder, output};
@@ -67,13 +70,15 @@ fn bands(fields: &[RainField]) -> anyhow::Result<Vec<u8>> {
 fn drawn(past: &[RainField], leads: &LeadTimes, arguments: &HindcastArguments) -> anyhow::Result<Ensemble> {
     let settings = EnsembleSettings { members: usize::from(arguments.members), seed: arguments.seed };
     let (steps, _) = raincell_nowcasts::ensemble(past, leads, Inflow::LastObservation, settings)?;
+    let mut steps = steps.following_arrivals();
     let mut ensemble = Ensemble {
         members: vec![Vec::with_capacity(leads.count); settings.members],
         probabilities: PROBABILITY_RATES_MM_H
             .map(|threshold_mm_h| Exceedance { threshold_mm_h, by_lead: Vec::with_capacity(leads.count) })
             .into(),
+        spell: None,
     };
-    for step in steps {
+    for step in steps.by_ref() {
         let step = step?;
         for (member, fields) in ensemble.members.iter_mut().enumerate() {
             fields.extend(step.member_mm_h(member).map(|field| field.to_owned()));
@@ -82,5 +87,11 @@ fn drawn(past: &[RainField], leads: &LeadTimes, arguments: &HindcastArguments) -
             exceedance.by_lead.push(field.to_owned());
         }
     }
+    ensemble.spell = steps.arrivals().map(|Arrivals { probability, begins_min, ends_min }| RainSpell {
+        probability,
+        percentiles: ARRIVAL_PERCENTILES.into(),
+        begins_min: begins_min.into(),
+        ends_min: ends_min.into(),
+    });
     Ok(ensemble)
 }

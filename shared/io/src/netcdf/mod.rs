@@ -23,6 +23,21 @@ pub struct Ensemble {
     pub members: Vec<Vec<Array2<f32>>>,
     /// Probabilities of reaching a threshold.
     pub probabilities: Vec<Exceedance>,
+    /// When rain begins and ends.
+    pub spell: Option<RainSpell>,
+}
+
+/// When the first rain begins and ends, over all lead times; each of the shape of the grid.
+#[derive(Clone, Debug)]
+pub struct RainSpell {
+    /// Probability 0–1 that there is any rain; NaN = not known.
+    pub probability: Array2<f32>,
+    /// The percentiles that are given, 0–100, ascending.
+    pub percentiles: Vec<f32>,
+    /// Minutes after the issue time at which rain begins, by percentile; NaN = no rain in sight, or not known.
+    pub begins_min: Vec<Array2<f32>>,
+    /// Minutes after the issue time at which that rain ends, by percentile; NaN = no rain or no end in sight, or not known.
+    pub ends_min: Vec<Array2<f32>>,
 }
 
 /// How likely the rain rate reaches a threshold.

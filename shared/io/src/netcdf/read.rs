@@ -7,7 +7,7 @@ use ndarray::Array2;
 use raincell_model::{Grid, RainField};
 
 use super::classic::{Kind, Reader, doubles, floats};
-use super::{Ensemble, Exceedance, NowcastFile};
+use super::{Ensemble, Exceedance, NowcastFile, RainSpell};
 use crate::limits::{MAX_GRID_CELLS, check_count};
 use crate::{ReadError, ReadErrorKind};
 
@@ -126,6 +126,14 @@ fn read_ensemble(reader: &Reader<'_>, grid: &Grid, steps: usize) -> Result<Ensem
         let fields = by_steps(read_fields(reader, "probability", grid, count * steps)?, steps);
         let exceedance = |(threshold, by_lead)| Exceedance { threshold_mm_h: threshold as f32, by_lead };
         ensemble.probabilities = thresholds.into_iter().zip(fields).map(exceedance).collect();
+    }
+    if let Some(&count) = reader.shape("arrival_time").as_ref().and_then(|shape| shape.first()) {
+        check_count("percentile", count, MAX_STEPS)?;
+        let percentiles = doubles(reader.data("percentile", Kind::Double)?).into_iter().map(|p| p as f32).collect();
+        let probability = read_fields(reader, "arrival_probability", grid, 1)?.pop();
+        let begins_min = read_fields(reader, "arrival_time", grid, count)?;
+        let ends_min = read_fields(reader, "end_time", grid, count)?;
+        ensemble.spell = probability.map(|probability| RainSpell { probability, percentiles, begins_min, ends_min });
     }
     Ok(ensemble)
 }

@@ -27,7 +27,8 @@ pub fn write_nowcast(issue_time: Timestamp, fields: &[RainField]) -> Result<Vec<
 }
 
 /// Writes a nowcast as CF-netCDF (netCDF-3, 64-bit offset): `rain_rate(time,y,x)` in mm/h, float32, NaN = no data;
-/// where there are members also `rain_rate_members(member,time,y,x)`, and `probability(threshold,time,y,x)`.
+/// where there are members also `rain_rate_members(member,time,y,x)`, and `probability(threshold,time,y,x)`; and of when the
+/// first rain begins and ends `arrival_probability(y,x)`, `arrival_time(percentile,y,x)` and `end_time(percentile,y,x)`.
 ///
 /// # Errors
 /// [`WriteError::Nothing`] without a field, [`WriteError::Shape`] when a field is not on the grid of the first or an
@@ -71,6 +72,14 @@ pub fn write_ensemble_nowcast(
     fill_fields(&mut file, place("rain_rate_members"), &ensemble.members.iter().flatten().collect::<Vec<_>>());
     let probabilities: Vec<&Array2<f32>> = ensemble.probabilities.iter().flat_map(|p| &p.by_lead).collect();
     fill_fields(&mut file, place("probability"), &probabilities);
+    if let Some(spell) = &ensemble.spell {
+        let percentiles: Vec<f64> = spell.percentiles.iter().map(|p| round_decimal(*p)).collect();
+        fill_doubles(&mut file, place("percentile"), &percentiles);
+        fill_fields(&mut file, place("arrival_probability"), &[&spell.probability]);
+        for (name, fields) in [("arrival_time", &spell.begins_min), ("end_time", &spell.ends_min)] {
+            fill_fields(&mut file, place(name), &fields.iter().collect::<Vec<_>>());
+        }
+    }
     Ok(file)
 }
 
@@ -107,6 +116,17 @@ fn check_shapes(grid: &Grid, fields: &[RainField], ensemble: &Ensemble) -> Resul
         }
         for step in steps {
             check(what, step.dim())?;
+        }
+    }
+    let Some(spell) = &ensemble.spell else { return Ok(()) };
+    check("arrival_probability", spell.probability.dim())?;
+    for (what, fields) in [("arrival_time", &spell.begins_min), ("end_time", &spell.ends_min)] {
+        if fields.len() != spell.percentiles.len() {
+            let (expected, found) = (vec![spell.percentiles.len()], vec![fields.len()]);
+            return Err(WriteError::Shape { what: format!("{what} (percentiles)"), expected, found });
+        }
+        for field in fields {
+            check(what, field.dim())?;
         }
     }
     Ok(())
@@ -147,12 +167,15 @@ fn build_header(provenance: Provenance<'_>, grid: &Grid, steps: usize, ensemble:
     add("y", &[1], Kind::Double, attributes(&[("standard_name", names[0]), ("units", unit[0]), ("axis", "Y")]));
     add("x", &[2], Kind::Double, attributes(&[("standard_name", names[1]), ("units", unit[1]), ("axis", "X")]));
     add("crs", &[], Kind::Int, crs::grid_mapping(grid));
-    let on_grid = |long_name: &str, standard_name: Option<&str>, units: &str| {
+    let at = |coordinates: &str, long_name: &str, standard_name: Option<&str>, units: &str| {
         let mut all = attributes(&[("long_name", long_name), ("units", units), ("grid_mapping", "crs")]);
         all.extend(standard_name.map(|name| ("standard_name".to_owned(), name.into())));
-        all.push(("coordinates".into(), "lead_time forecast_reference_time".into()));
+        all.push(("coordinates".into(), coordinates.into()));
         all.push(("_FillValue".into(), Attribute::Floats(vec![f32::NAN])));
         all
+    };
+    let on_grid = |long_name: &str, standard_name: Option<&str>, units: &str| {
+        at("lead_time forecast_reference_time", long_name, standard_name, units)
     };
     let rain = || on_grid("Rain rate", Some("rainfall_rate"), "mm/h");
     add("rain_rate", &[0, 1, 2], Kind::Float, rain());
@@ -169,6 +192,20 @@ fn build_header(provenance: Provenance<'_>, grid: &Grid, steps: usize, ensemble:
         add("threshold", &[dimension], Kind::Double, about);
         let about = on_grid("Probability that the rain rate reaches the threshold", None, "1");
         add("probability", &[dimension, 0, 1, 2], Kind::Float, about);
+    }
+    if let Some(spell) = &ensemble.spell {
+        let dimension = 3 + extra.len();
+        extra.push(("percentile".to_owned(), spell.percentiles.len()));
+        let about = attributes(&[("long_name", "Percentile over the members in which it rains"), ("units", "percent")]);
+        add("percentile", &[dimension], Kind::Double, about);
+        let once = |long_name: &str, units: &str| at("forecast_reference_time", long_name, None, units);
+        let about = once("Probability of rain (0.1 mm/h or more) now or at any lead time", "1");
+        add("arrival_probability", &[1, 2], Kind::Float, about);
+        // Units that readers leave as the numbers that they are, unlike "minutes".
+        let about = once("Time from the forecast reference time to the first rain", "min");
+        add("arrival_time", &[dimension, 1, 2], Kind::Float, about);
+        let about = once("Time from the forecast reference time to the end of the first rain", "min");
+        add("end_time", &[dimension, 1, 2], Kind::Float, about);
     }
     header.dimensions.extend(extra);
     header
