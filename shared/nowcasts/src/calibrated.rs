@@ -188,16 +188,16 @@ impl Predictive for Calibrated {
         &RATES_MM_H
     }
 
-    fn exceedance(&self, lead: usize) -> Result<Array3<f32>, NowcastError> {
+    fn exceedance(&self, lead: usize, exceedance: &mut Array3<f32>) -> Result<(), NowcastError> {
         let trajectories = &self.along[lead];
         let dry = self.now_db.iter().all(|d| *d <= DRY_DB);
         let (rows, columns) = self.last_mm_h.dim();
         let summed = self.summed(trajectories.minutes());
         let weights = self.lead(trajectories.minutes(), &summed);
-        let mut exceedance = Array3::zeros((rows, columns, RATES));
-        let (Some(out), Some(now_db)) = (exceedance.as_slice_mut(), self.now_db.as_slice()) else {
-            return Ok(exceedance);
-        };
+        if exceedance.dim() != (rows, columns, RATES) {
+            *exceedance = Array3::zeros((rows, columns, RATES));
+        }
+        let (Some(out), Some(now_db)) = (exceedance.as_slice_mut(), self.now_db.as_slice()) else { return Ok(()) };
         let now_db = Grid { rows, columns, cells: now_db };
         out.par_chunks_mut((columns * RATES).max(1)).enumerate().for_each_init(
             || (Vec::new(), Vec::new()),
@@ -218,7 +218,7 @@ impl Predictive for Calibrated {
                 );
             },
         );
-        Ok(exceedance)
+        Ok(())
     }
 }
 

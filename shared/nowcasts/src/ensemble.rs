@@ -1,6 +1,6 @@
 //! Ensembles: members drawn from predictive distributions, and the products made of them, lead by lead.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::Timestamp;
 use ndarray::{Array2, Array3, ArrayView2, Axis};
@@ -69,7 +69,26 @@ pub struct EnsembleNowcast {
     gives_members: bool,
     spells: Option<Spells>,
     correction: Option<Box<Correction>>,
+    room: Arc<Room>,
+    exceedance: Array3<f32>,
     lead: usize,
+}
+
+/// The room of a step that is done with, for the next one: fresh pages of memory take as long as what is written on them.
+#[derive(Default)]
+struct Room(Mutex<Option<Vec<f32>>>);
+
+impl Room {
+    /// So many numbers of any value.
+    fn take(&self, count: usize) -> Vec<f32> {
+        let mut room = self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        room.resize(count, 0.0);
+        room
+    }
+
+    fn give_back(&self, room: Vec<f32>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
+    }
 }
 
 /// All products of one lead.
@@ -78,6 +97,15 @@ pub struct EnsembleStep {
     pub valid_time: Timestamp,
     /// (rows, channels, columns): products, then members.
     channels: Array3<f32>,
+    room: Weak<Room>,
+}
+
+impl Drop for EnsembleStep {
+    fn drop(&mut self) {
+        if let Some(room) = self.room.upgrade() {
+            room.give_back(std::mem::take(&mut self.channels).into_raw_vec_and_offset().0);
+        }
+    }
 }
 
 impl EnsembleStep {
@@ -126,8 +154,19 @@ impl EnsembleNowcast {
         };
         let errors = (0..members).map(|m| MotionError::new(MotionSpread::default(), seed, m)).collect();
         let quantiles = Quantiles::new(predictive.rates_mm_h());
-        let (gives_members, spells, correction) = (true, None, None);
-        Ok(Self { scene, predictive, quantiles, noise, errors, gives_members, spells, correction, lead: 0 })
+        Ok(Self {
+            scene,
+            predictive,
+            quantiles,
+            noise,
+            errors,
+            gives_members: true,
+            spells: None,
+            correction: None,
+            room: Arc::default(),
+            exceedance: Array3::default((0, 0, 0)),
+            lead: 0,
+        })
     }
 
     /// The same, which also follows when rain begins and ends in each member, for [`EnsembleNowcast::arrivals`]; to be
@@ -186,7 +225,7 @@ impl EnsembleNowcast {
     }
 
     fn step(&mut self, lead: usize) -> Result<EnsembleStep, NowcastError> {
-        let exceedance = self.predictive.exceedance(lead)?;
+        self.predictive.exceedance(lead, &mut self.exceedance)?;
         let minutes = self.scene.along[lead].minutes();
         let noise = self.moved_noise(minutes);
         let trajectories = &self.scene.along[lead];
@@ -205,9 +244,10 @@ impl EnsembleNowcast {
         let rates = draw.rates_mm_h.len();
         let (rows, columns) = self.scene.grid.shape();
         let channels_each = PRODUCTS + given;
-        let mut channels = Array3::zeros((rows, channels_each, columns));
-        if let (Some(cells), Some(exceedance)) = (channels.as_slice_mut(), exceedance.as_slice()) {
+        let mut cells = self.room.take(rows * channels_each * columns);
+        if let Some(exceedance) = self.exceedance.as_slice() {
             let one_row = |buffers: &mut Buffers, row: usize, out: &mut [f32], mut spells: Option<SpellsOfRow<'_>>| {
+                out.fill(0.0);
                 trajectories.origins(row, &mut buffers.line, &mut buffers.origins);
                 let line = exceedance[row * columns * rates..].chunks_exact(rates.max(1));
                 widest(
@@ -228,7 +268,9 @@ impl EnsembleNowcast {
                 None => out.for_each_init(Buffers::default, |buffers, (row, out)| one_row(buffers, row, out, None)),
             }
         }
-        Ok(EnsembleStep { valid_time: self.scene.valid_times[lead], channels })
+        // As many as there are cells, by the line that made them.
+        let channels = Array3::from_shape_vec((rows, channels_each, columns), cells).unwrap_or_default();
+        Ok(EnsembleStep { valid_time: self.scene.valid_times[lead], channels, room: Arc::downgrade(&self.room) })
     }
 
     /// The noise of all members, each as far off its place as its motion is wrong after `minutes`.

@@ -11,11 +11,12 @@ pub trait Predictive: Send + Sync {
     fn rates_mm_h(&self) -> &[f32];
 
     /// Probabilities (0–1) that rain reaches each of [`Predictive::rates_mm_h`] at a lead (counted from 0), shape (rows,
-    /// columns, rates), falling from rate to rate in every cell; NaN where nothing is known.
+    /// columns, rates), falling from rate to rate in every cell; NaN where nothing is known. `out` is filled, and may be
+    /// what another lead left.
     ///
     /// # Errors
     /// [`NowcastError`]: the fields do not fit together.
-    fn exceedance(&self, lead: usize) -> Result<Array3<f32>, NowcastError>;
+    fn exceedance(&self, lead: usize, out: &mut Array3<f32>) -> Result<(), NowcastError>;
 }
 
 /// Highest rate that any distribution gives, mm/h.
