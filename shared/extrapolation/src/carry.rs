@@ -1,6 +1,6 @@
 //! Fetching values along the trajectories.
 
-use ndarray::Array2;
+use ndarray::{Array2, CowArray, Ix2};
 use raincell_model::{Content, Contents};
 use raincell_simd::widest;
 use rayon::prelude::*;
@@ -37,6 +37,47 @@ pub enum Interpolation {
     Smooth,
 }
 
+/// A field (NaN = unknown) made ready to be carried along any number of trajectories.
+pub struct Carried<'a> {
+    field: CowArray<'a, f32, Ix2>,
+    contents: Contents,
+}
+
+impl<'a> Carried<'a> {
+    /// Looks at what the parts of the field hold.
+    pub fn new(field: &'a Array2<f32>) -> Self {
+        let field = field.as_standard_layout();
+        let (rows, columns) = field.dim();
+        let contents = Contents::of(field.as_slice().unwrap_or_default(), rows, columns);
+        Self { field, contents }
+    }
+
+    /// What a part of the field, from the first to the last row and column, holds.
+    pub fn content(&self, rows: [usize; 2], columns: [usize; 2]) -> Content {
+        self.contents.of_part(rows, columns)
+    }
+
+    fn source(&self) -> Source<'_> {
+        let (rows, columns) = self.field.dim();
+        Source { values: self.field.as_slice().unwrap_or_default(), rows, columns, contents: &self.contents }
+    }
+}
+
+/// Eight cells of a row side by side, fewer at its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// Column of the first cell.
+    pub first: usize,
+    /// How many of the eight lie on the grid; what is said of others has no meaning.
+    pub cells: usize,
+    /// Where their air came from, as fractional row; beyond the grid where it came from there.
+    pub origin_rows: Eight,
+    /// The same, as fractional column.
+    pub origin_columns: Eight,
+    /// What it brings; NaN where it comes from what is unknown.
+    pub values: Eight,
+}
+
 impl Trajectories {
     /// The field as it arrives at the end of the trajectories: shape, unit and NaN = unknown as in `field`.
     ///
@@ -49,42 +90,124 @@ impl Trajectories {
         inflow: Inflow,
     ) -> Result<Array2<f32>, ExtrapolationError> {
         let (rows, columns) = self.shape();
-        if field.dim() != (rows, columns) {
-            return Err(ExtrapolationError::ShapeMismatch { expected: (rows, columns), found: field.dim() });
-        }
+        self.fitting(field.dim())?;
         let mut arrived = Array2::zeros((rows, columns));
-        let field = field.as_standard_layout();
-        let (Some(source), Some(target)) = (field.as_slice(), arrived.as_slice_mut()) else { return Ok(arrived) };
-        let source = Source { values: source, rows, columns, contents: Contents::of(source, rows, columns) };
+        let carried = Carried::new(field);
+        let source = carried.source();
+        let Some(target) = arrived.as_slice_mut() else { return Ok(arrived) };
         target.par_chunks_mut(columns.max(1)).enumerate().for_each_init(Vec::new, |line, (row, out)| {
-            self.row(row, line);
-            widest(
+            self.along_row(
+                source,
+                row,
+                interpolation,
+                line,
+                |_| true,
                 #[inline(always)]
-                || {
-                    for (segment, out) in out.chunks_mut(SEGMENT).enumerate() {
-                        let first = segment * SEGMENT;
-                        let [right, down] = eight(line, first);
-                        let (x, y) = (right.map(|r| within_reach(-r)), down.map(|d| within_reach(-d)));
-                        let values = source.segment([row, first], &x, &y, interpolation, out.len());
-                        out.copy_from_slice(&values[..out.len()]);
-                    }
-                    if inflow == Inflow::LastObservation {
-                        for (value, here) in out.iter_mut().zip(&source.values[row * columns..]) {
-                            *value = if value.is_nan() { *here } else { *value };
-                        }
-                    }
-                },
+                |segment| out[segment.first..][..segment.cells].copy_from_slice(&segment.values[..segment.cells]),
             );
+            if inflow == Inflow::LastObservation {
+                for (value, here) in out.iter_mut().zip(&source.values[row * columns..]) {
+                    *value = if value.is_nan() { *here } else { *value };
+                }
+            }
         });
         Ok(arrived)
     }
+
+    /// What comes to the block of [`SEGMENT`] × [`SEGMENT`] cells from a (row, column), multiples of it, on; and from where,
+    /// as fractional (row, column), the air over its corners comes: upper left, upper right, lower left, lower right.
+    #[inline(always)]
+    pub fn carry_block(&self, field: &Carried<'_>, [row, column]: [usize; 2]) -> (Content, [[f32; 2]; 4]) {
+        let ((rows, columns), travelled) = (self.shape(), self.around_block([row, column]));
+        let (mut least, mut most) = (travelled[0], travelled[0]);
+        for [right, down] in travelled {
+            least = [least[0].min(right), least[1].min(down)];
+            most = [most[0].max(right), most[1].max(down)];
+        }
+        // Displacements point from the origin to the cell; to the right of, and below it, there is another corner.
+        let reach = |first: usize, k: usize| {
+            let (from, to) = (within_reach(-most[k]).floor() as i32, within_reach(-least[k]).floor() as i32);
+            [first as i32 + from, (first + SEGMENT) as i32 + to]
+        };
+        let (r, c) = (reach(row, 1), reach(column, 0));
+        let inside = r[0] >= 0 && c[0] >= 0 && r[1] < rows as i32 && c[1] < columns as i32;
+        let content =
+            if inside { field.contents.of_part(r.map(|r| r as usize), c.map(|c| c as usize)) } else { Content::Mixed };
+        let corner = |i: usize, down: usize, right: usize| {
+            let [x, y] = travelled[i];
+            [(row + down) as f32 - y, (column + right) as f32 - x]
+        };
+        (content, [corner(0, 0, 0), corner(2, 0, SEGMENT), corner(6, SEGMENT, 0), corner(8, SEGMENT, SEGMENT)])
+    }
+
+    /// One row of the field as it arrives, eight cells at a time, of the segments (counted from 0) that are `wanted`; `each`
+    /// runs with the widest vector instructions as far as it is inlined. `line` is a buffer to be reused from row to row.
+    ///
+    /// # Errors
+    /// [`ExtrapolationError::ShapeMismatch`] when the field does not fit the motion.
+    #[inline(always)]
+    pub fn carry_row(
+        &self,
+        field: &Carried<'_>,
+        row: usize,
+        interpolation: Interpolation,
+        line: &mut Vec<[f32; 2]>,
+        wanted: impl Fn(usize) -> bool,
+        each: impl FnMut(Segment),
+    ) -> Result<(), ExtrapolationError> {
+        self.fitting(field.field.dim())?;
+        if row < self.shape().0 {
+            self.along_row(field.source(), row, interpolation, line, wanted, each);
+        }
+        Ok(())
+    }
+
+    fn fitting(&self, found: (usize, usize)) -> Result<(), ExtrapolationError> {
+        let expected = self.shape();
+        if found == expected { Ok(()) } else { Err(ExtrapolationError::ShapeMismatch { expected, found }) }
+    }
+
+    #[inline(always)]
+    fn along_row(
+        &self,
+        source: Source<'_>,
+        row: usize,
+        interpolation: Interpolation,
+        line: &mut Vec<[f32; 2]>,
+        wanted: impl Fn(usize) -> bool,
+        mut each: impl FnMut(Segment),
+    ) {
+        self.row(row, line);
+        let line = &*line;
+        widest(
+            #[inline(always)]
+            || {
+                for (i, first) in (0..source.columns).step_by(SEGMENT).enumerate() {
+                    if !wanted(i) {
+                        continue;
+                    }
+                    let [right, down] = eight(line, first);
+                    let (mut x, mut y) = ([0.0; SEGMENT], [0.0; SEGMENT]);
+                    let (mut origin_rows, mut origin_columns) = ([0.0; SEGMENT], [0.0; SEGMENT]);
+                    for k in 0..SEGMENT {
+                        (x[k], y[k]) = (within_reach(-right[k]), within_reach(-down[k]));
+                        (origin_rows[k], origin_columns[k]) = (row as f32 + y[k], (first + k) as f32 + x[k]);
+                    }
+                    let cells = SEGMENT.min(source.columns - first);
+                    let values = source.segment([row, first], &x, &y, interpolation, cells);
+                    each(Segment { first, cells, origin_rows, origin_columns, values });
+                }
+            },
+        );
+    }
 }
 
+#[derive(Clone, Copy)]
 struct Source<'a> {
     values: &'a [f32],
     rows: usize,
     columns: usize,
-    contents: Contents,
+    contents: &'a Contents,
 }
 
 /// A displacement that [`split`] can take; what comes from further away comes from beyond any grid.
@@ -96,30 +219,37 @@ fn within_reach(cells: f32) -> f32 {
 /// Whole cells and what is beyond them, 0 to 1.
 #[inline(always)]
 fn split(at: &Eight) -> ([i32; SEGMENT], Eight) {
-    // The lowest bits of the sum are the whole number.
-    let sums = at.map(|a| a - 0.5 + ROUNDING);
-    let whole = sums.map(|s| s.to_bits().wrapping_sub(ROUNDING.to_bits()) as i32);
-    (whole, std::array::from_fn(|k| at[k] - (sums[k] - ROUNDING)))
+    let (mut whole, mut rest) = ([0; SEGMENT], [0.0; SEGMENT]);
+    for k in 0..SEGMENT {
+        // The lowest bits of the sum are the whole number.
+        let sum = at[k] - 0.5 + ROUNDING;
+        whole[k] = sum.to_bits().wrapping_sub(ROUNDING.to_bits()) as i32;
+        rest[k] = at[k] - (sum - ROUNDING);
+    }
+    (whole, rest)
 }
 
 /// Between four corners (upper left, upper right, lower left, lower right) of each, NaN where one of them is; and the
 /// nearest.
 #[inline(always)]
 fn between([a, b, c, d]: &[Eight; 4], x: &Eight, y: &Eight, interpolation: Interpolation) -> (Eight, Eight) {
-    let nearest: Eight = std::array::from_fn(|k| {
+    let (mut nearest, mut mixed) = ([0.0; SEGMENT], [0.0; SEGMENT]);
+    for k in 0..SEGMENT {
         let (upper, lower) = if x[k] < 0.5 { (a[k], c[k]) } else { (b[k], d[k]) };
-        if y[k] < 0.5 { upper } else { lower }
-    });
-    let mixed: Eight = std::array::from_fn(|k| {
+        nearest[k] = if y[k] < 0.5 { upper } else { lower };
         let (top, bottom) = (a[k] + x[k] * (b[k] - a[k]), c[k] + x[k] * (d[k] - c[k]));
-        top + y[k] * (bottom - top)
-    });
-    let values = match interpolation {
-        Interpolation::Nearest => nearest,
-        Interpolation::Smooth => mixed,
-        Interpolation::Bilinear => std::array::from_fn(|k| if nearest[k] == 0.0 { 0.0 } else { mixed[k] }),
-    };
-    (values, nearest)
+        mixed[k] = top + y[k] * (bottom - top);
+    }
+    match interpolation {
+        Interpolation::Nearest => mixed = nearest,
+        Interpolation::Smooth => {}
+        Interpolation::Bilinear => {
+            for k in 0..SEGMENT {
+                mixed[k] = if nearest[k] == 0.0 { 0.0 } else { mixed[k] };
+            }
+        }
+    }
+    (mixed, nearest)
 }
 
 impl Source<'_> {
@@ -134,11 +264,14 @@ impl Source<'_> {
         wanted: usize,
     ) -> Eight {
         let ((left, fx), (top, fy)) = (split(x), split(y));
-        let columns: [i32; SEGMENT] = std::array::from_fn(|k| column as i32 + k as i32 + left[k]);
-        let rows = top.map(|t| row as i32 + t);
-        let least = |of: &[i32; SEGMENT]| of.iter().copied().fold(i32::MAX, i32::min);
-        let most = |of: &[i32; SEGMENT]| of.iter().copied().fold(i32::MIN, i32::max);
-        let (r, c) = ([least(&rows), most(&rows) + 1], [least(&columns), most(&columns) + 1]);
+        let (mut rows, mut columns) = (top, left);
+        let (mut r, mut c) = ([i32::MAX, i32::MIN], [i32::MAX, i32::MIN]);
+        for k in 0..SEGMENT {
+            rows[k] += row as i32;
+            columns[k] += column as i32 + k as i32;
+            (r[0], r[1]) = (r[0].min(rows[k]), r[1].max(rows[k] + 1));
+            (c[0], c[1]) = (c[0].min(columns[k]), c[1].max(columns[k] + 1));
+        }
         let inside = r[0] >= 0 && c[0] >= 0 && r[1] < self.rows as i32 && c[1] < self.columns as i32;
         if inside {
             match self.contents.of_part(r.map(|r| r as usize), c.map(|c| c as usize)) {
@@ -148,7 +281,11 @@ impl Source<'_> {
             }
             let (values, nearest) = between(&self.corners(&rows, &columns), &fx, &fy, interpolation);
             // Beside what is unknown the others have their say.
-            if (0..SEGMENT).all(|k| !values[k].is_nan() | nearest[k].is_nan()) {
+            let mut alone = false;
+            for k in 0..SEGMENT {
+                alone |= values[k].is_nan() & !nearest[k].is_nan();
+            }
+            if !alone {
                 return values;
             }
         }
@@ -162,11 +299,18 @@ impl Source<'_> {
     fn corners(&self, rows: &[i32; SEGMENT], columns: &[i32; SEGMENT]) -> [Eight; 4] {
         let mut corners = [[0.0; SEGMENT]; 4];
         let at = |k: usize| rows[k] as usize * self.columns + columns[k] as usize;
-        let in_line = (0..SEGMENT).all(|k| rows[k] == rows[0] && columns[k] == columns[0] + k as i32);
+        let mut off = 0;
+        for k in 0..SEGMENT {
+            off |= (rows[k] - rows[0]) | (columns[k] - columns[0] - k as i32);
+        }
+        let in_line = off == 0;
         let chunk = |at: usize| self.values.get(at..).and_then(<[f32]>::first_chunk::<{ SEGMENT + 1 }>);
         if let (true, Some(upper), Some(lower)) = (in_line, chunk(at(0)), chunk(at(0) + self.columns)) {
-            let part = |line: &[f32; SEGMENT + 1], first: usize| std::array::from_fn(|k| line[first + k]);
-            return [part(upper, 0), part(upper, 1), part(lower, 0), part(lower, 1)];
+            for k in 0..SEGMENT {
+                (corners[0][k], corners[1][k]) = (upper[k], upper[k + 1]);
+                (corners[2][k], corners[3][k]) = (lower[k], lower[k + 1]);
+            }
+            return corners;
         }
         let [a, b, c, d] = &mut corners;
         for (k, (((a, b), c), d)) in a.iter_mut().zip(b).zip(c).zip(d).enumerate() {

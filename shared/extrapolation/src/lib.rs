@@ -9,5 +9,5 @@
 mod carry;
 mod trajectories;
 
-pub use carry::{Inflow, Interpolation};
-pub use trajectories::{ExtrapolationError, Trajectories};
+pub use carry::{Carried, Inflow, Interpolation, Segment};
+pub use trajectories::{Eight, ExtrapolationError, SEGMENT, Trajectories};

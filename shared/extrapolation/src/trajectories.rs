@@ -8,14 +8,14 @@ use raincell_simd::widest;
 use rayon::prelude::*;
 use thiserror::Error;
 
-/// Cells between the points at which trajectories are followed; motion fields are far smoother than this.
+/// Cells between the points of the lattice on which motion and displacements are held; motion fields are far smoother.
 pub(crate) const SPACING: usize = 4;
 /// Cells that are looked at together.
-pub(crate) const SEGMENT: usize = 8;
-/// A number for each of them.
-pub(crate) type Eight = [f32; SEGMENT];
+pub const SEGMENT: usize = 8;
+/// A number for each of [`SEGMENT`] cells.
+pub type Eight = [f32; SEGMENT];
 /// Mid-point iterations a step.
-const ITERATIONS: usize = 3;
+const ITERATIONS: usize = 2;
 
 /// Why a field cannot be carried along.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Trajectories {
     motion: Arc<[[f32; 2]]>,
     /// Displacement (right, down) from origin to cell, in cells.
     travelled: Vec<[f32; 2]>,
+    /// Mean motion of the last step, with which the next one begins; empty before the first.
+    velocity: Vec<[f32; 2]>,
     minutes: f32,
 }
 
@@ -70,7 +72,7 @@ impl Trajectories {
         };
         let motion: Arc<[[f32; 2]]> = (0..lattice_rows * lattice_columns).map(at).collect();
         let travelled = vec![[0.0; 2]; motion.len()];
-        Ok(Self { rows, columns, lattice_columns, motion, travelled, minutes: 0.0 })
+        Ok(Self { rows, columns, lattice_columns, motion, travelled, velocity: Vec::new(), minutes: 0.0 })
     }
 
     /// Trajectories of no length yet along the mean of this motion and of another, whose share is 0 to 1.
@@ -84,7 +86,7 @@ impl Trajectories {
         let motion: Arc<[[f32; 2]]> =
             self.motion.iter().zip(other.motion.iter()).map(|(a, b)| mix(*a, *b, share)).collect();
         let travelled = vec![[0.0; 2]; motion.len()];
-        Ok(Self { motion, travelled, minutes: 0.0, ..*self })
+        Ok(Self { motion, travelled, velocity: Vec::new(), minutes: 0.0, ..*self })
     }
 
     /// (rows, columns) of the grid.
@@ -99,6 +101,9 @@ impl Trajectories {
 
     /// Follows every trajectory back by another `minutes`. Steps that would cross many cells at once are divided.
     pub fn advance(&mut self, minutes: f32) {
+        if self.velocity.is_empty() {
+            self.velocity = self.motion.to_vec();
+        }
         let fastest = self.motion.iter().fold(0.0_f32, |f, m| f.max(m[0].hypot(m[1])));
         let substeps = (fastest * minutes.abs() / CELLS_A_STEP).ceil().max(1.0);
         for _ in 0..substeps as usize {
@@ -110,11 +115,12 @@ impl Trajectories {
     fn step(&mut self, minutes: f32) {
         let (rows, columns) = (self.motion.len() / self.lattice_columns.max(1), self.lattice_columns);
         let lattice = Lattice { values: &self.motion, rows, columns };
-        self.travelled.par_chunks_mut(columns.max(1)).enumerate().for_each(|(row, line)| {
+        let lines = self.travelled.par_chunks_mut(columns.max(1)).zip(self.velocity.par_chunks_mut(columns.max(1)));
+        lines.enumerate().for_each(|(row, (travelled, velocity))| {
             widest(
                 #[inline(always)]
                 || {
-                    lattice.step(row, line, minutes);
+                    lattice.step(row, travelled, velocity, minutes);
                 },
             );
         });
@@ -154,6 +160,19 @@ impl Trajectories {
         }
     }
 
+    /// Displacements at the nine lattice points in and around the block of [`SEGMENT`] × [`SEGMENT`] cells from a (row,
+    /// column) on, row by row.
+    #[inline(always)]
+    pub(crate) fn around_block(&self, [row, column]: [usize; 2]) -> [[f32; 2]; 9] {
+        let (last_row, last_column) = (self.lattice_rows().saturating_sub(1), self.lattice_columns.saturating_sub(1));
+        let mut around = [[0.0; 2]; 9];
+        for (i, around) in around.iter_mut().enumerate() {
+            let (r, c) = ((row / SPACING + i / 3).min(last_row), (column / SPACING + i % 3).min(last_column));
+            *around = self.travelled.get(r * self.lattice_columns + c).copied().unwrap_or_default();
+        }
+        around
+    }
+
     fn lattice_rows(&self) -> usize {
         self.travelled.len() / self.lattice_columns.max(1)
     }
@@ -188,14 +207,13 @@ struct Lattice<'a> {
 impl Lattice<'_> {
     /// Follows the trajectories of a row of points back by another `minutes`.
     #[inline(always)]
-    fn step(self, row: usize, travelled: &mut [[f32; 2]], minutes: f32) {
-        for (point, travelled) in travelled.iter_mut().enumerate() {
+    fn step(self, row: usize, travelled: &mut [[f32; 2]], velocity: &mut [[f32; 2]], minutes: f32) {
+        for (point, (travelled, velocity)) in travelled.iter_mut().zip(velocity).enumerate() {
             let (x, y) = ((point * SPACING) as f32 - travelled[0], (row * SPACING) as f32 - travelled[1]);
-            let mut step = [0.0; 2];
             for _ in 0..ITERATIONS {
-                step = self.at(y - 0.5 * step[1], x - 0.5 * step[0]).map(|m| m * minutes);
+                *velocity = self.at(y - 0.5 * minutes * velocity[1], x - 0.5 * minutes * velocity[0]);
             }
-            *travelled = [travelled[0] + step[0], travelled[1] + step[1]];
+            *travelled = [travelled[0] + minutes * velocity[0], travelled[1] + minutes * velocity[1]];
         }
     }
 
@@ -223,13 +241,15 @@ impl Lattice<'_> {
 #[inline(always)]
 pub(crate) fn eight(line: &[[f32; 2]], first: usize) -> [Eight; 2] {
     let at = |i: usize| line[(first / SPACING + i).min(line.len() - 1)];
-    let points: [[f32; 2]; SEGMENT / SPACING + 1] = std::array::from_fn(at);
-    [0, 1].map(|i| {
-        std::array::from_fn(|k| {
+    let points: [[f32; 2]; SEGMENT / SPACING + 1] = [at(0), at(1), at(2)];
+    let mut out = [[0.0; SEGMENT]; 2];
+    for (i, out) in out.iter_mut().enumerate() {
+        for k in 0..SEGMENT {
             let (a, b) = (points[k / SPACING][i], points[k / SPACING + 1][i]);
-            a + ((k % SPACING) as f32 / SPACING as f32) * (b - a)
-        })
-    })
+            out[k] = a + ((k % SPACING) as f32 / SPACING as f32) * (b - a);
+        }
+    }
+    out
 }
 
 #[cfg(test)]

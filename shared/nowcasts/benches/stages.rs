@@ -75,7 +75,7 @@ fn run<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
         b.iter(|| stages.along(LEADS.step_min as f32, LEADS.count).unwrap());
     });
     criterion.bench_function("best: traits", |b| b.iter(|| stages.traits()));
-    criterion.bench_function("best: odds of a lead", |b| b.iter(|| stages.odds()));
+    criterion.bench_function("best: odds of a lead", |b| b.iter(|| stages.odds().unwrap()));
     criterion.bench_function("best: areas of a lead", |b| b.iter(|| stages.areas()));
 
     let nowcasting = method(DEFAULT_METHOD).unwrap();

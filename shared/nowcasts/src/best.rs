@@ -4,18 +4,18 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use jiff::SignedDuration;
-use ndarray::{Array2, Zip};
-use raincell_extrapolation::{Inflow, Interpolation, Trajectories};
+use ndarray::Array2;
+use raincell_extrapolation::{Carried, Inflow, Interpolation, Trajectories};
 use raincell_model::{MotionField, RainField};
 use raincell_simd::widest;
 use rayon::prelude::*;
 
 use crate::drift::Drift;
-use crate::exceedance::{Around, RATES, RATES_MM_H, Surroundings, Table, Weights, own, weights_at};
-use crate::levels::{Lanes, Place};
+use crate::exceedance::{Around, RATES, RATES_MM_H, Surroundings, Table, weights_at};
 use crate::method::newest;
-use crate::placing::{MEDIAN, log_median, placed};
-use crate::traits::{Rate, SCALES, STANDING, State, TRAITS, decibels, on_level};
+use crate::odds::{Lead, Odds};
+use crate::placing::placed;
+use crate::traits::{Rate, SCALES, STANDING, State, TRAITS, decibels};
 use crate::trend::Trend;
 use crate::weights::TABLES;
 use crate::{LeadTimes, Nowcast, NowcastError, NowcastMethod, Timings};
@@ -28,13 +28,6 @@ const RECENT_MIN: f32 = 31.0;
 const EARLIER_MIN: [f32; 2] = [5.0, 15.0];
 /// What of the fine structure is kept however badly it lasts, per rate: log-odds over the range of strengths.
 const TEXTURE: [f32; RATES] = [0.0, 1.6, 3.2];
-/// How much more the cell's own rain counts for heavy rain at long leads than the odds alone would have it, and the minutes
-/// in which this comes up but for 1/e: what is rare and small would drown in its wide surroundings.
-const KEPT: f32 = 20.0;
-const KEPT_MIN: f32 = 60.0;
-/// So little rain, mm/h, has neither strength nor presence at any of the rates.
-const NOTHING_MM_H: f32 = 0.09;
-
 /// The odds that rain reaches 0.1, 1 and 5 mm/h at a cell are a weighted sum (logistic regression) of traits of the air
 /// that arrives there: how much rain of that rate it holds at scales of 2 to 32 km, held 5 and 15 minutes before, holds
 /// around the cell itself. The likeliest cells then make up the area at each rate, balanced between neighbourhoods and
@@ -107,28 +100,32 @@ impl NowcastMethod for Best {
         });
         let trend = Trend::of(past, last);
         let along = drift.along(leads.step_min as f32, leads.count)?;
+        let last_mm_h = &last.rate_mm_h.as_standard_layout().into_owned();
+        let carried = Carried::new(last_mm_h);
         // Memory is handed on from lead to lead: fresh pages cost as much as the sums that fill them.
         let spare: Mutex<Vec<Buffers>> = Mutex::default();
         let fields = along
             .par_iter()
             .zip(valid_times)
             .map(|(trajectories, valid_time)| {
-                let known = trajectories.carry(&last.rate_mm_h, Interpolation::Bilinear, Inflow::Unknown)?;
-                let mut rate_mm_h =
-                    Zip::from(&known).and(&last.rate_mm_h).map_collect(|k, l| if k.is_nan() { *l } else { *k });
-                if let Some((halvings, surroundings)) = &surroundings {
-                    let minutes = trajectories.minutes();
-                    let mut buffers = spare.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default();
-                    surroundings.at(minutes, &mut buffers.around);
-                    let weights = tables.each_ref().map(|t| weights_at(t, minutes));
-                    buffers.fill_odds(&rate_mm_h, &known, *halvings, &weights, trajectories);
-                    rate_mm_h = placed(&buffers.odds, &rate_mm_h, minutes, trend.growth(minutes));
-                    if let Ok(mut spare) = spare.lock() {
-                        spare.push(buffers);
-                    }
-                }
+                let minutes = trajectories.minutes();
+                let Some((halvings, surroundings)) = &surroundings else {
+                    let rate_mm_h = trajectories.carry(last_mm_h, Interpolation::Bilinear, inflow)?;
+                    return Ok(RainField { grid: last.grid.clone(), valid_time, rate_mm_h });
+                };
+                let Buffers { mut around, mut odds } =
+                    spare.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default();
+                surroundings.at(minutes, &mut around);
+                let weights = &tables.each_ref().map(|t| weights_at(t, minutes));
+                let lead = Lead { around: &around, halvings: *halvings, weights, trajectories };
+                let mut filled = Array2::zeros(last_mm_h.dim());
+                odds.fill(&lead, last_mm_h, &carried, &mut filled)?;
+                let mut rate_mm_h = placed(&odds, filled, minutes, trend.growth(minutes));
                 if inflow == Inflow::Unknown {
-                    rate_mm_h.zip_mut_with(&known, |r, k| *r = if k.is_nan() { f32::NAN } else { *r });
+                    odds.clear_unknown(&mut rate_mm_h);
+                }
+                if let Ok(mut spare) = spare.lock() {
+                    spare.push(Buffers { around, odds });
                 }
                 Ok(RainField { grid: last.grid.clone(), valid_time, rate_mm_h })
             })
@@ -140,80 +137,9 @@ impl NowcastMethod for Best {
 
 /// What one lead needs room for.
 #[derive(Default)]
-pub(crate) struct Buffers {
-    pub around: Around,
-    /// Log-odds of every cell, a lane per rate, and the median that they speak for; NaN where nothing is known.
-    pub odds: Vec<Lanes>,
-    line: Vec<[f32; 2]>,
-    origins: Vec<[f32; 2]>,
-    places: Vec<Place>,
-    standing: Vec<Lanes>,
-    rate_db: Vec<f32>,
-}
-
-impl Buffers {
-    /// Makes the odds of every cell.
-    pub fn fill_odds(
-        &mut self,
-        filled: &Array2<f32>,
-        known: &Array2<f32>,
-        halvings: usize,
-        weights: &[Weights; RATES],
-        trajectories: &Trajectories,
-    ) {
-        let heavy = RATES - 1;
-        let kept = KEPT * (1.0 - (-trajectories.minutes() / KEPT_MIN).exp());
-        let rates = RATES_MM_H.map(Rate::of);
-        let (rows, columns) = filled.dim();
-        self.odds.resize(rows * columns, [0.0; 4]);
-        let (Some(filled), Some(known)) = (filled.as_slice(), known.as_slice()) else { return };
-        let Self { around, odds, line, origins, places, standing, rate_db } = self;
-        // What a dry cell gets, known or not.
-        let dry: [Lanes; 2] = [false, true].map(|unknown| {
-            std::array::from_fn(
-                |k| if k < RATES { own(&weights[k], rates[k], f32::NEG_INFINITY, unknown) } else { 0.0 },
-            )
-        });
-        for (row, out) in odds.chunks_exact_mut(columns.max(1)).enumerate() {
-            let (filled, known) = (&filled[row * columns..][..columns], &known[row * columns..][..columns]);
-            trajectories.origins(row, line, origins);
-            around.standing.stretched_row(row, halvings + SCALES - STANDING, columns, standing);
-            rate_db.resize(columns, 0.0);
-            places.resize(columns, Place::default());
-            widest(
-                #[inline(always)]
-                || {
-                    for (db, rate) in rate_db.iter_mut().zip(filled) {
-                        *db = decibels(*rate);
-                    }
-                    let level = origins.iter().map(|[r, c]| [on_level(*r, halvings), on_level(*c, halvings)]);
-                    around.arriving.places(level, places);
-                    let cells = filled.iter().zip(known).zip(&*rate_db).zip(&*standing).zip(&*places);
-                    for (z, ((((rate, known), db), standing), place)) in out.iter_mut().zip(cells) {
-                        if rate.is_nan() {
-                            *z = [f32::NAN; 4];
-                            continue;
-                        }
-                        let unknown = known.is_nan();
-                        *z = around.arriving.at(*place);
-                        if *rate > NOTHING_MM_H {
-                            for k in 0..RATES {
-                                z[k] += standing[k] + own(&weights[k], rates[k], *db, unknown);
-                            }
-                            z[MEDIAN] = log_median(z);
-                            z[heavy] += kept * rates[heavy].strength(*db);
-                        } else {
-                            let own = dry[usize::from(unknown)];
-                            for k in 0..4 {
-                                z[k] += standing[k] + own[k];
-                            }
-                            z[MEDIAN] = log_median(z);
-                        }
-                    }
-                },
-            );
-        }
-    }
+struct Buffers {
+    around: Around,
+    odds: Odds,
 }
 
 /// The newest field and two earlier ones carried to its time, in rain decibels.

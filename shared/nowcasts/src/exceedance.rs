@@ -39,7 +39,7 @@ pub(crate) struct Surroundings {
 /// [`Surroundings`] at one lead.
 #[derive(Default)]
 pub(crate) struct Around {
-    /// By origin, on the finest level, a lane per rate.
+    /// By origin, on the finest level, a lane per rate; the highest rate's stands twice.
     pub arriving: Plane,
     /// By the place itself, on the first of the standing levels.
     pub standing: Plane,
@@ -102,18 +102,13 @@ fn summed(
                 out[k] = add(cell, table, scale);
             }
         }
+        for out in &mut plane.cells {
+            out[RATES] = out[RATES - 1];
+        }
         if let Some(coarse) = &sum {
             plane.add_upsampled(coarse);
         }
         sum = Some(plane);
     }
     sum.unwrap_or_default()
-}
-
-/// Log-odds by what the cell's own air brings.
-#[inline(always)]
-pub(crate) fn own(weights: &Weights, rate: Rate, own_db: f32, unknown: bool) -> f32 {
-    let w = &weights[4 * SCALES + STANDING..];
-    let unknown = if unknown { w[2] } else { 0.0 };
-    w[0] * rate.strength(own_db) + w[1] * rate.presence(own_db) + unknown + w[3]
 }

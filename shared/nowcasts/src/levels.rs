@@ -1,5 +1,6 @@
 //! Fields at ever wider scales: cells of 2, 4, 8… grid cells, each smoothed, unknown cells without a say.
 
+use raincell_extrapolation::{Eight, SEGMENT};
 use raincell_simd::widest;
 use rayon::prelude::*;
 
@@ -16,12 +17,54 @@ pub(crate) struct Plane {
     pub cells: Vec<Lanes>,
 }
 
-/// Between which cells of a plane a place lies: the upper left one, and how far it is to the next ones, 0 to 1.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Place {
-    cell: u32,
-    down: f32,
-    right: f32,
+/// Between which cells of a plane eight places lie: the upper left ones, and how far it is to the next ones, 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places {
+    cells: [u32; SEGMENT],
+    down: Eight,
+    right: Eight,
+}
+
+/// The cells of a plane, and how far it is to those beside and below.
+#[derive(Clone, Copy)]
+pub(crate) struct Corners<'a> {
+    cells: &'a [Lanes],
+    beside: usize,
+    below: usize,
+}
+
+impl Corners<'_> {
+    /// The value at the `k`th of some places.
+    #[inline(always)]
+    pub fn at(self, places: &Places, k: usize) -> Lanes {
+        let (down, right) = (places.down[k], places.right[k]);
+        let cell = places.cells[k] as usize;
+        let (a, b) = (&self.cells[cell], &self.cells[cell + self.beside]);
+        let lower = cell + self.below;
+        let (c, d) = (&self.cells[lower], &self.cells[lower + self.beside]);
+        let mut out = [0.0; 4];
+        for k in 0..4 {
+            let top = a[k] + right * (b[k] - a[k]);
+            let bottom = c[k] + right * (d[k] - c[k]);
+            out[k] = top + down * (bottom - top);
+        }
+        out
+    }
+}
+
+/// The whole number before a fractional cell of a line, and how far it is beyond; given its last cell and the last but one,
+/// as the last is the far end of the last but one.
+#[inline(always)]
+fn place(at: f32, [last, before]: [f32; 2]) -> (u32, f32) {
+    // Adding this number rounds to a whole one, which then stands in the lowest bits: casts of vectors are slow.
+    const ROUNDING: f32 = 12_582_912.0;
+    // So that whole numbers are not halfway between two.
+    const ALMOST_HALF: f32 = 0.4999;
+    let at = if at > 0.0 { at } else { 0.0 };
+    let at = if at < last { at } else { last };
+    let within = if at < before { at } else { before };
+    let sum = within - ALMOST_HALF + ROUNDING;
+    (sum.to_bits().wrapping_sub(ROUNDING.to_bits()), at - (sum - ROUNDING))
 }
 
 impl Plane {
@@ -88,31 +131,16 @@ impl Plane {
         out
     }
 
-    /// A row of grid cells of which `2^halvings` lie along a cell of this level: what [`Plane::sample`] gives for each.
-    pub fn stretched_row(&self, row: usize, halvings: usize, columns: usize, out: &mut Vec<Lanes>) {
-        let width = 1_usize << halvings;
-        let place = |cell: usize, size: usize| {
-            let at = ((cell as f32 + 0.5) / width as f32 - 0.5).clamp(0.0, (size - 1) as f32);
-            (at as usize, (at as usize + 1).min(size - 1), at.fract())
-        };
+    /// What lies at a row of grid cells of which `2^halvings` lie along a cell of this level, at the columns of the level:
+    /// for [`stretched`].
+    pub fn row(&self, row: usize, halvings: usize, out: &mut Vec<Lanes>) {
+        let at = ((row as f32 + 0.5) / (1_usize << halvings) as f32 - 0.5).clamp(0.0, (self.rows - 1) as f32);
+        let (r0, r1, f) = (at as usize, (at as usize + 1).min(self.rows - 1), at.fract());
+        let (upper, lower) = (&self.cells[r0 * self.columns..][..self.columns], &self.cells[r1 * self.columns..]);
         out.clear();
-        let (r0, r1, f) = place(row, self.rows);
-        let of = |c: usize| -> Lanes {
-            let (a, b) = (&self.cells[r0 * self.columns + c], &self.cells[r1 * self.columns + c]);
-            std::array::from_fn(|k| a[k] + f * (b[k] - a[k]))
-        };
-        // Between two columns of the level, from middle to middle, all goes in a straight line.
-        let mut first = 0;
-        while first < columns {
-            let (c0, c1, _) = place(first, self.columns);
-            let end = if first < width / 2 { width / 2 } else { first + width }.min(columns);
-            let (a, b) = (of(c0), of(c1));
-            out.extend((first..end).map(|cell| {
-                let f = place(cell, self.columns).2;
-                std::array::from_fn::<f32, 4, _>(|k| a[k] + f * (b[k] - a[k]))
-            }));
-            first = end;
-        }
+        out.extend(
+            upper.iter().zip(lower).map(|(a, b)| std::array::from_fn::<f32, 4, _>(|k| a[k] + f * (b[k] - a[k]))),
+        );
     }
 
     /// The value at fractional cell (row, column), the nearest edge value beyond the edges.
@@ -133,34 +161,26 @@ impl Plane {
         })
     }
 
-    /// Where the fractional cells (row, column) of this plane lie that `at` gives; the nearest edge beyond the edges.
+    /// Where eight fractional cells (row, column) of this plane lie; the nearest edge beyond the edges.
     #[inline(always)]
-    pub fn places(&self, at: impl Iterator<Item = [f32; 2]>, out: &mut [Place]) {
-        let place = |at: f32, size: usize| {
-            let at = at.max(0.0).min(size.saturating_sub(1) as f32);
-            // Of what is not negative the cast is the floor; the last cell is the far end of the last but one.
-            let first = at.min(size.saturating_sub(2) as f32) as i32;
-            (first, at - first as f32)
-        };
-        let columns = self.columns as i32;
-        for (out, [row, column]) in out.iter_mut().zip(at) {
-            let ((r, down), (c, right)) = (place(row, self.rows), place(column, self.columns));
-            *out = Place { cell: (r * columns + c) as u32, down, right };
+    pub fn places(&self, rows: &Eight, columns: &Eight) -> Places {
+        let mut places = Places { cells: [0; SEGMENT], down: [0.0; SEGMENT], right: [0.0; SEGMENT] };
+        let width = self.columns as u32;
+        let ends = [self.rows, self.columns].map(|size| [1, 2].map(|last| size.saturating_sub(last) as f32));
+        for k in 0..SEGMENT {
+            let ((row, down), (column, right)) = (place(rows[k], ends[0]), place(columns[k], ends[1]));
+            places.cells[k] = row * width + column;
+            places.down[k] = down;
+            places.right[k] = right;
         }
+        places
     }
 
-    /// The value at a place.
+    /// For values at places.
     #[inline(always)]
-    pub fn at(&self, place: Place) -> Lanes {
-        let cell = place.cell as usize;
-        let right = cell + usize::from(self.columns > 1);
+    pub fn corners(&self) -> Corners<'_> {
         let below = if self.rows > 1 { self.columns } else { 0 };
-        let [a, b, c, d] = [cell, right, cell + below, right + below].map(|i| self.cells[i]);
-        std::array::from_fn(|k| {
-            let top = a[k] + place.right * (b[k] - a[k]);
-            let bottom = c[k] + place.right * (d[k] - c[k]);
-            top + place.down * (bottom - top)
-        })
+        Corners { cells: &self.cells, beside: usize::from(self.columns > 1), below }
     }
 
     /// Adds what `coarse`, a level of cells twice as wide, has at each cell.
@@ -194,6 +214,39 @@ impl Plane {
             },
         );
     }
+}
+
+/// Four grid cells from `first` on, a multiple of four, of which `2^halvings`, eight or more, lie along a cell of a level, by
+/// its [`Plane::row`]: the value of the first, and how much more each next one has.
+#[inline(always)]
+pub(crate) fn stretched(line: &[Lanes], first: usize, halvings: usize) -> [Lanes; 2] {
+    // Between two columns of the level, from middle to middle, all goes in a straight line.
+    let (last, half) = (line.len() - 1, 1 << (halvings - 1));
+    let beyond = first < half;
+    let at = if beyond { 0 } else { (first - half) >> halvings };
+    let (a, b) = (&line[at.min(last)], &line[if beyond { 0 } else { at + 1 }.min(last)]);
+    let per_cell = 1.0 / (1_usize << halvings) as f32;
+    let way = if beyond { 0.0 } else { ((first - half) - (at << halvings)) as f32 + 0.5 };
+    let (mut start, mut step) = ([0.0; 4], [0.0; 4]);
+    for k in 0..4 {
+        step[k] = (b[k] - a[k]) * per_cell;
+        start[k] = a[k] + way * step[k];
+    }
+    [start, step]
+}
+
+/// The first lanes of eight grid cells by what [`stretched`] has of either half of them.
+#[inline(always)]
+pub(crate) fn eight_of<const N: usize>([left, right]: &[[Lanes; 2]; 2]) -> [Eight; N] {
+    const STEPS: [f32; SEGMENT / 2] = [0.0, 1.0, 2.0, 3.0];
+    let mut out = [[0.0; SEGMENT]; N];
+    for (k, out) in out.iter_mut().enumerate() {
+        for (i, step) in STEPS.iter().enumerate() {
+            out[i] = left[0][k] + step * left[1][k];
+            out[SEGMENT / 2 + i] = right[0][k] + step * right[1][k];
+        }
+    }
+    out
 }
 
 #[inline(always)]
@@ -296,12 +349,15 @@ mod tests {
     #[test]
     fn a_stretched_row_is_what_single_samples_are() {
         let level = plane(5, 7, |r, c| ((r * 13 + c * 7) % 11) as f32);
-        for (halvings, columns) in [(1, 13), (3, 55), (3, 3), (4, 120)] {
-            let (mut row, at) = (Vec::new(), |cell: usize| (cell as f32 + 0.5) / (1 << halvings) as f32 - 0.5);
-            level.stretched_row(9, halvings, columns, &mut row);
-            assert_eq!(row.len(), columns);
-            for (column, lanes) in row.iter().enumerate() {
-                assert!((lanes[0] - level.sample(at(9), at(column))[0]).abs() < 1e-4, "{halvings} {column}");
+        for (halvings, columns) in [(3, 56), (3, 4), (3, 64), (4, 120)] {
+            let (mut line, at) = (Vec::new(), |cell: usize| (cell as f32 + 0.5) / (1 << halvings) as f32 - 0.5);
+            level.row(9, halvings, &mut line);
+            for first in (0..columns).step_by(4) {
+                let [start, step] = stretched(&line, first, halvings);
+                for i in 0..4 {
+                    let expected = level.sample(at(9), at(first + i))[0];
+                    assert!((start[0] + i as f32 * step[0] - expected).abs() < 1e-4, "{halvings} {}", first + i);
+                }
             }
         }
     }
@@ -310,11 +366,18 @@ mod tests {
     fn the_values_at_places_are_what_single_samples_are() {
         for (rows, columns) in [(5, 7), (1, 4), (3, 1), (1, 1)] {
             let level = plane(rows, columns, |r, c| ((r * 13 + c * 7) % 11) as f32);
-            let at: Vec<[f32; 2]> = (0..40).map(|i| [i as f32 * 0.21 - 1.0, i as f32 * 0.34 - 2.0]).collect();
-            let mut places = vec![Place::default(); at.len()];
-            level.places(at.iter().copied(), &mut places);
-            for (place, [row, column]) in places.into_iter().zip(at) {
-                assert!((level.at(place)[0] - level.sample(row, column)[0]).abs() < 1e-4, "{row} {column}");
+            for eighth in 0..5 {
+                let at = |d: f32| std::array::from_fn(|i| (8 * eighth + i) as f32 * d - 5.0 * d);
+                let [r, c] = [at(0.21), at(0.34)];
+                let places = level.places(&r, &c);
+                for k in 0..SEGMENT {
+                    assert!(
+                        (level.corners().at(&places, k)[0] - level.sample(r[k], c[k])[0]).abs() < 1e-4,
+                        "{} {}",
+                        r[k],
+                        c[k]
+                    );
+                }
             }
         }
     }

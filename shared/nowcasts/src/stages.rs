@@ -1,15 +1,16 @@
 //! The stages of [`Best`](crate::Best) one by one, for benchmarks; nobody else should lean on them.
 
-use ndarray::{Array2, Zip};
-use raincell_extrapolation::{Inflow, Interpolation, Trajectories};
+use ndarray::Array2;
+use raincell_extrapolation::{Carried, Trajectories};
 use raincell_model::RainField;
 use rayon::prelude::*;
 
 use crate::NowcastError;
-use crate::best::{Buffers, Recent};
+use crate::best::Recent;
 use crate::drift::Drift;
-use crate::exceedance::{RATES, RATES_MM_H, Surroundings, weights_at};
+use crate::exceedance::{Around, RATES, RATES_MM_H, Surroundings, weights_at};
 use crate::method::newest;
+use crate::odds::{Lead, Odds};
 use crate::placing::placed;
 use crate::traits::Rate;
 use crate::weights::TABLES;
@@ -22,9 +23,10 @@ pub struct Stages {
     halvings: usize,
     surroundings: Surroundings,
     trajectories: Trajectories,
-    known: Array2<f32>,
+    last_mm_h: Array2<f32>,
     filled: Array2<f32>,
-    buffers: Buffers,
+    around: Around,
+    odds: Odds,
 }
 
 impl Stages {
@@ -39,10 +41,9 @@ impl Stages {
         let cell_km = last.grid.cell_km() as f32;
         let (halvings, surroundings) = surroundings(&recent, cell_km);
         let trajectories = drift.to(lead_min)?;
-        let known = trajectories.carry(&last.rate_mm_h, Interpolation::Bilinear, Inflow::Unknown)?;
-        let filled = Zip::from(&known).and(&last.rate_mm_h).map_collect(|k, l| if k.is_nan() { *l } else { *k });
-        let buffers = Buffers::default();
-        Ok(Some(Self { drift, recent, cell_km, halvings, surroundings, trajectories, known, filled, buffers }))
+        let last_mm_h = last.rate_mm_h.as_standard_layout().into_owned();
+        let (filled, around, odds) = (Array2::zeros(last_mm_h.dim()), Around::default(), Odds::default());
+        Ok(Some(Self { drift, recent, cell_km, halvings, surroundings, trajectories, last_mm_h, filled, around, odds }))
     }
 
     /// Trajectories of both motions together to `count` leads.
@@ -58,17 +59,23 @@ impl Stages {
         (self.halvings, self.surroundings) = surroundings(&self.recent, self.cell_km);
     }
 
-    /// The odds of every cell: once a lead.
-    pub fn odds(&mut self) {
+    /// The rain carried to the lead, and the odds of every cell: once a lead.
+    ///
+    /// # Errors
+    /// As [`NowcastMethod::run`](crate::NowcastMethod::run).
+    pub fn odds(&mut self) -> Result<(), NowcastError> {
         let minutes = self.trajectories.minutes();
-        self.surroundings.at(minutes, &mut self.buffers.around);
-        let weights = TABLES.each_ref().map(|t| weights_at(t, minutes));
-        self.buffers.fill_odds(&self.filled, &self.known, self.halvings, &weights, &self.trajectories);
+        self.surroundings.at(minutes, &mut self.around);
+        let weights = &TABLES.each_ref().map(|t| weights_at(t, minutes));
+        let (around, trajectories) = (&self.around, &self.trajectories);
+        let lead = Lead { around, halvings: self.halvings, weights, trajectories };
+        let carried = Carried::new(&self.last_mm_h);
+        Ok(self.odds.fill(&lead, &self.last_mm_h, &carried, &mut self.filled)?)
     }
 
     /// Areas and rates by the odds, after [`Stages::odds`]: once a lead.
     pub fn areas(&self) -> Array2<f32> {
-        placed(&self.buffers.odds, &self.filled, self.trajectories.minutes(), [1.0; RATES])
+        placed(&self.odds, self.filled.clone(), self.trajectories.minutes(), [1.0; RATES])
     }
 }
 

@@ -17,8 +17,6 @@ pub(crate) const STANDING: usize = 3;
 pub(crate) const TRAITS: usize = 4 * SCALES + STANDING + 4;
 /// Strength begins this far below a rate and ends 6 dB above it, dB.
 const BELOW_DB: f32 = 10.0;
-/// Range of strengths, dB.
-const RANGE_DB: f32 = 16.0;
 /// Presence rises from 0 to 1 over this range around a rate, dB.
 const EDGE_DB: f32 = 4.0;
 
@@ -39,11 +37,25 @@ impl Rate {
         Self { db: decibels(mm_h), onset: mm_h <= Self::ONSET_MM_H }
     }
 
+    /// Range of strengths, dB.
+    pub const RANGE_DB: f32 = 16.0;
+
+    /// How far below this rate strength begins, dB.
+    #[inline(always)]
+    pub fn below_db(self) -> f32 {
+        if self.onset { 0.0 } else { BELOW_DB }
+    }
+
+    /// Presence as what rises with the dB above this rate: slope and value there, to be cut at 0 and 1.
+    pub fn presence_slope(self) -> [f32; 2] {
+        // Onset is a step: no two numbers near a rate are closer than a millionth dB.
+        if self.onset { [1e9, 1.0] } else { [1.0 / EDGE_DB, 0.5] }
+    }
+
     /// How much rain there is relative to this rate, 0–1.
     #[inline(always)]
     pub fn strength(self, rain_db: f32) -> f32 {
-        let below = if self.onset { 0.0 } else { BELOW_DB };
-        ((rain_db - self.db + below) / RANGE_DB).clamp(0.0, 1.0)
+        ((rain_db - self.db + self.below_db()) / Self::RANGE_DB).clamp(0.0, 1.0)
     }
 
     /// Whether it rains at least so much, 0–1.
@@ -179,6 +191,8 @@ mod tests {
             for mm_h in [0.0, 0.05, 0.1, 0.5, 1.0, 3.0, 5.0, 50.0] {
                 let now = (rate.strength(decibels(mm_h)), rate.presence(decibels(mm_h)));
                 assert!(now.0 >= before.0 && now.1 >= before.1 && now.0 <= 1.0 && now.1 <= 1.0);
+                let [slope, there] = rate.presence_slope();
+                assert_eq!(((decibels(mm_h) - rate.db) * slope + there).clamp(0.0, 1.0), now.1);
                 before = now;
             }
             assert_eq!((rate.strength(decibels(0.0)), rate.presence(decibels(0.0))), (0.0, 0.0));

@@ -9,6 +9,17 @@
 
 #![allow(clippy::inline_always, reason = "what is not inlined is not compiled for the wider instructions")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether [`widest`] is to do without what the processor has beyond the baseline.
+static HELD_BACK: AtomicBool = AtomicBool::new(false);
+
+/// From now on and for the whole process [`widest`] takes the version for any processor, or again the widest: for tests that
+/// compare the two, and to see what the wider one is worth.
+pub fn hold_back(held_back: bool) {
+    HELD_BACK.store(held_back, Ordering::Relaxed);
+}
+
 /// Runs `work` compiled for the widest vector instructions that the processor knows.
 ///
 /// Only what is inlined into the closure gains: mark it, and the functions that it calls, `#[inline(always)]`. Asking the
@@ -16,7 +27,7 @@
 #[inline(always)]
 pub fn widest<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
-    if let Some(avx2) = fearless_simd::Level::new().as_avx2() {
+    if let Some(avx2) = fearless_simd::Level::new().as_avx2().filter(|_| !HELD_BACK.load(Ordering::Relaxed)) {
         return fearless_simd::Simd::vectorize(avx2, work);
     }
     work()
@@ -78,6 +89,13 @@ mod tests {
             #[inline(always)]
             || values.iter().map(|x| exp(-x) * 3.0 + log2(*x) / x).collect::<Vec<f32>>(),
         );
+        hold_back(true);
+        let held_back = widest(
+            #[inline(always)]
+            || work(&values),
+        );
+        hold_back(false);
         assert!(plain.iter().zip(&wide).all(|(a, b)| a.to_bits() == b.to_bits()));
+        assert!(plain.iter().zip(&held_back).all(|(a, b)| a.to_bits() == b.to_bits()));
     }
 }

@@ -1,0 +1,347 @@
+//! Log-odds of every cell at one lead.
+
+use ndarray::Array2;
+use raincell_extrapolation::{Carried, Eight, ExtrapolationError, Interpolation, SEGMENT, Segment, Trajectories};
+use raincell_model::Content;
+use raincell_simd::widest;
+
+use crate::exceedance::{Around, RATES, RATES_MM_H, Weights};
+use crate::levels::{Lanes, eight_of, stretched};
+use crate::traits::{Rate, SCALES, STANDING, decibels};
+
+/// How much more the cell's own rain counts for heavy rain at long leads than the odds alone would have it, and the minutes
+/// in which this comes up but for 1/e: what is rare and small would drown in its wide surroundings.
+const KEPT: f32 = 20.0;
+const KEPT_MIN: f32 = 60.0;
+/// So little rain, mm/h, has neither strength nor presence at any of the rates.
+const NOTHING_MM_H: f32 = 0.09;
+/// Dry cells side by side whose log-odds of any rain are all below share those of their middle.
+const CALM: f32 = -2.0;
+const HALF: usize = SEGMENT / 2;
+/// The lane of the highest rate as it is without what [`KEPT`] adds.
+pub(crate) const PLAIN: usize = RATES;
+
+/// What is known of eight cells side by side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Nothing of any of them.
+    #[default]
+    Unknown,
+    /// Dry air comes to all of them and rain is unlikely: the first four numbers are the odds of them all, rate by rate.
+    Calm,
+    /// Each has odds of its own, NaN where nothing is known.
+    Varied,
+}
+
+/// Log-odds of every cell in segments of eight cells of a row, rate by rate, the last one [`PLAIN`].
+#[derive(Default)]
+pub(crate) struct Odds {
+    pub rows: usize,
+    pub columns: usize,
+    /// Row by row; at the end of a row some of the eight may lie beyond the grid, where they are NaN.
+    pub segments: Vec<[Eight; PLAIN + 1]>,
+    pub kinds: Vec<Kind>,
+    /// For each segment a bit per cell whose air comes from where nothing was observed, the first one's the lowest.
+    unknown: Vec<u8>,
+    line: Vec<[f32; 2]>,
+    standing: [Vec<Lanes>; 2],
+    /// Segments of the eight rows at hand whose odds are made.
+    settled: Vec<bool>,
+}
+
+/// What all rows of a lead share.
+pub(crate) struct Lead<'a> {
+    pub around: &'a Around,
+    pub halvings: usize,
+    pub weights: &'a [Weights; RATES],
+    pub trajectories: &'a Trajectories,
+}
+
+impl Odds {
+    /// Segments in a row.
+    pub fn across(&self) -> usize {
+        self.columns.div_ceil(SEGMENT)
+    }
+
+    /// How many cells of a segment lie on the grid, and the first one's place in the field.
+    pub fn cells(&self, row: usize, segment: usize) -> (usize, usize) {
+        let first = segment * SEGMENT;
+        (SEGMENT.min(self.columns - first), row * self.columns + first)
+    }
+
+    /// Those of a cell of a segment: the `8 · segment + cell`th.
+    #[inline(always)]
+    pub fn at(&self, place: usize) -> Lanes {
+        let (segment, k) = (place / SEGMENT, place % SEGMENT);
+        let odds = &self.segments[segment];
+        if self.kinds[segment] == Kind::Calm {
+            return [odds[0][0], odds[0][1], odds[0][2], odds[0][3]];
+        }
+        [odds[0][k], odds[1][k], odds[2][k], odds[3][k]]
+    }
+
+    /// Makes the odds of all cells of `last` carried to the lead; what it brings, and where nothing was observed what was
+    /// there last, is left in `filled`.
+    pub fn fill(
+        &mut self,
+        lead: &Lead<'_>,
+        last: &Array2<f32>,
+        carried: &Carried<'_>,
+        filled: &mut Array2<f32>,
+    ) -> Result<(), ExtrapolationError> {
+        (self.rows, self.columns) = last.dim();
+        let across = self.across();
+        self.segments.resize(self.rows * across, [[0.0; SEGMENT]; PLAIN + 1]);
+        self.kinds.resize(self.rows * across, Kind::Unknown);
+        self.unknown.resize(self.rows * across, 0);
+        let (Some(last), Some(filled)) = (last.as_slice(), filled.as_slice_mut()) else { return Ok(()) };
+        let own = Own::at(lead.weights, lead.trajectories.minutes());
+        let (coarse, arriving) = (lead.halvings + SCALES - STANDING, &lead.around.arriving);
+        let per_cell = 1.0 / (1_usize << lead.halvings) as f32;
+        let mut arrived = [[0.0; 4]; SEGMENT];
+        for row in 0..self.rows {
+            if row % SEGMENT == 0 {
+                self.settle_blocks(row, lead, &own, carried, filled);
+            }
+            let of_row = row * across..(row + 1) * across;
+            let (segments, kinds) = (&mut self.segments[of_row.clone()], &mut self.kinds[of_row.clone()]);
+            let (unknown, standing, settled) = (&mut self.unknown[of_row], &mut self.standing[0], &self.settled);
+            let of_row = row * self.columns..(row + 1) * self.columns;
+            let (last, filled) = (&last[of_row.clone()], &mut filled[of_row]);
+            lead.around.standing.row(row, coarse, standing);
+            lead.trajectories.carry_row(
+                carried,
+                row,
+                Interpolation::Bilinear,
+                &mut self.line,
+                |i| !settled[i],
+                #[inline(always)]
+                |segment: Segment| {
+                    let Segment { first, cells, values, .. } = segment;
+                    let (i, mut rates) = (first / SEGMENT, eight(&last[first..][..cells]));
+                    let (mut nowhere, mut everywhere, mut nothing, mut dry) = (true, true, true, true);
+                    for k in 0..SEGMENT {
+                        // Beyond the grid there is nothing, whatever comes there.
+                        rates[k] = if values[k].is_nan() || k >= cells { rates[k] } else { values[k] };
+                        nowhere &= values[k].is_nan();
+                        everywhere &= !values[k].is_nan();
+                        nothing &= rates[k].is_nan();
+                        dry &= rates[k] <= NOTHING_MM_H;
+                    }
+                    match filled[first..].first_chunk_mut::<SEGMENT>() {
+                        Some(out) if cells == SEGMENT => *out = rates,
+                        _ => filled[first..].copy_from_slice(&rates[..cells]),
+                    }
+                    unknown[i] = if everywhere { 0 } else { unknown_of(&values) };
+                    if nothing {
+                        kinds[i] = Kind::Unknown;
+                        return;
+                    }
+                    let (mut rows, mut columns) = (segment.origin_rows, segment.origin_columns);
+                    for k in 0..SEGMENT {
+                        rows[k] = (rows[k] + 0.5) * per_cell - 0.5;
+                        columns[k] = (columns[k] + 0.5) * per_cell - 0.5;
+                    }
+                    let places = arriving.places(&rows, &columns);
+                    let corners = arriving.corners();
+                    let around = [stretched(standing, first, coarse), stretched(standing, first + HALF, coarse)];
+                    if dry && (everywhere || nowhere) {
+                        let own = &own.of_dry[usize::from(nowhere)];
+                        let (left, right) = (corners.at(&places, 0), corners.at(&places, SEGMENT - 1));
+                        let (mut ends, mut calm) = ([[0.0; 4]; 2], [0.0; 4]);
+                        for k in 0..4 {
+                            ends[0][k] = left[k] + around[0][0][k] + own[k];
+                            ends[1][k] = right[k] + (around[1][0][k] + (HALF - 1) as f32 * around[1][1][k]) + own[k];
+                            calm[k] = 0.5 * (ends[0][k] + ends[1][k]);
+                        }
+                        if ends[0][0] < CALM && ends[1][0] < CALM {
+                            segments[i][0][..4].copy_from_slice(&calm);
+                            kinds[i] = Kind::Calm;
+                            return;
+                        }
+                    }
+                    kinds[i] = Kind::Varied;
+                    for (k, arrived) in arrived.iter_mut().enumerate() {
+                        *arrived = corners.at(&places, k);
+                    }
+                    let mut odds: [Eight; PLAIN + 1] = eight_of(&around);
+                    for (rate, odds) in odds.iter_mut().enumerate() {
+                        for (odds, arrived) in odds.iter_mut().zip(&arrived) {
+                            *odds += arrived[rate];
+                        }
+                    }
+                    let mut rates_db = rates;
+                    for k in 0..SEGMENT {
+                        rates_db[k] = decibels(rates[k]);
+                    }
+                    own.add_to(&mut odds, &rates_db, &values);
+                    segments[i] = odds;
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Makes the odds of all blocks of eight rows from a row on to which nothing but dry air comes, and where rain is
+    /// unlikely, or of which nothing is known.
+    fn settle_blocks(&mut self, row: usize, lead: &Lead<'_>, own: &Own, carried: &Carried<'_>, filled: &mut [f32]) {
+        let (across, coarse) = (self.across(), lead.halvings + SCALES - STANDING);
+        self.settled.clear();
+        self.settled.resize(across, false);
+        if row + SEGMENT > self.rows {
+            return;
+        }
+        let Self { columns: width, segments, kinds, unknown, settled, standing: [upper, lower], .. } = self;
+        lead.around.standing.row(row, coarse, upper);
+        lead.around.standing.row(row + SEGMENT, coarse, lower);
+        let (corners, per_cell) = (lead.around.arriving.corners(), 1.0 / (1_usize << lead.halvings) as f32);
+        let whole = *width / SEGMENT;
+        widest(
+            #[inline(always)]
+            || {
+                for (i, settled) in settled.iter_mut().enumerate().take(whole) {
+                    let first = i * SEGMENT;
+                    let (content, origins) = lead.trajectories.carry_block(carried, [row, first]);
+                    if content == Content::Unknown {
+                        let here = [[row, row + SEGMENT - 1], [first, first + SEGMENT - 1]];
+                        if carried.content(here[0], here[1]) == Content::Unknown {
+                            for r in row..row + SEGMENT {
+                                filled[r * *width + first..][..SEGMENT].fill(f32::NAN);
+                                (kinds[r * across + i], unknown[r * across + i]) = (Kind::Unknown, u8::MAX);
+                            }
+                            *settled = true;
+                        }
+                    }
+                    if content != Content::Dry {
+                        continue;
+                    }
+                    let (mut rows, mut columns) = ([0.0; SEGMENT], [0.0; SEGMENT]);
+                    for (k, origin) in origins.iter().enumerate() {
+                        rows[k] = (origin[0] + 0.5) * per_cell - 0.5;
+                        columns[k] = (origin[1] + 0.5) * per_cell - 0.5;
+                    }
+                    let places = lead.around.arriving.places(&rows, &columns);
+                    let mut odds = [[0.0; 4]; 4];
+                    for (corner, odds) in odds.iter_mut().enumerate() {
+                        let line = if corner < 2 { &*upper } else { &*lower };
+                        let right = corner % 2;
+                        let [start, step] = stretched(line, first + right * HALF, coarse);
+                        let arriving = corners.at(&places, corner);
+                        for k in 0..4 {
+                            odds[k] = arriving[k] + start[k] + (right * HALF) as f32 * step[k] + own.of_dry[0][k];
+                        }
+                    }
+                    *settled = odds.iter().all(|odds| odds[0] < CALM);
+                    if *settled {
+                        for r in 0..SEGMENT {
+                            let (at, f) = ((row + r) * across + i, r as f32 / SEGMENT as f32);
+                            for (k, out) in segments[at][0][..4].iter_mut().enumerate() {
+                                let (top, bottom) = (odds[0][k] + odds[1][k], odds[2][k] + odds[3][k]);
+                                *out = 0.5 * (top + f * (bottom - top));
+                            }
+                            (kinds[at], unknown[at]) = (Kind::Calm, 0);
+                            filled[(row + r) * *width + first..][..SEGMENT].fill(0.0);
+                        }
+                    }
+                }
+            },
+        );
+    }
+
+    /// Makes unknown again what `filled` holds where the air comes from what is unknown.
+    pub fn clear_unknown(&self, filled: &mut Array2<f32>) {
+        let Some(filled) = filled.as_slice_mut() else { return };
+        for (i, bits) in self.unknown.iter().enumerate().filter(|(_, bits)| **bits != 0) {
+            let (cells, at) = self.cells(i / self.across(), i % self.across());
+            for (k, cell) in filled[at..][..cells].iter_mut().enumerate() {
+                if bits >> k & 1 == 1 {
+                    *cell = f32::NAN;
+                }
+            }
+        }
+    }
+
+    /// With odds of their own for each cell, row by row.
+    #[cfg(test)]
+    pub fn of((rows, columns): (usize, usize), odds: impl Fn(usize) -> Lanes) -> Self {
+        let mut made = Self { rows, columns, ..Self::default() };
+        for i in 0..rows * made.across() {
+            let (cells, at) = made.cells(i / made.across(), i % made.across());
+            let of = |k: usize| if k < cells { odds(at + k) } else { [f32::NAN; 4] };
+            made.segments.push([0, 1, 2, 3].map(|rate| std::array::from_fn(|k| of(k)[rate])));
+            made.kinds.push(Kind::Varied);
+        }
+        made
+    }
+}
+
+/// Up to eight numbers, NaN for those that there are not.
+#[inline(always)]
+fn eight(values: &[f32]) -> Eight {
+    values.first_chunk::<SEGMENT>().copied().unwrap_or_else(|| {
+        let mut out = [f32::NAN; SEGMENT];
+        out[..values.len()].copy_from_slice(values);
+        out
+    })
+}
+
+/// A bit for each value that is none, the first one's the lowest.
+fn unknown_of(values: &Eight) -> u8 {
+    (0..SEGMENT).fold(0, |bits, k| bits | u8::from(values[k].is_nan()) << k)
+}
+
+/// What the cell's own air adds to the log-odds.
+struct Own {
+    /// By rate, and without what [`KEPT`] adds.
+    rates: [OwnRate; PLAIN + 1],
+    /// What a dry cell gets whose air comes from what is known, or not.
+    of_dry: [Lanes; 2],
+}
+
+struct OwnRate {
+    db: f32,
+    below_db: f32,
+    presence: [f32; 2],
+    of_strength: f32,
+    of_presence: f32,
+    of_unknown: f32,
+    constant: f32,
+    /// For the strength once more.
+    kept: f32,
+}
+
+impl Own {
+    fn at(weights: &[Weights; RATES], minutes: f32) -> Self {
+        let kept = KEPT * (1.0 - (-minutes / KEPT_MIN).exp());
+        let rates = [0, 1, 2, RATES - 1].map(|k| {
+            let rate = Rate::of(RATES_MM_H[k]);
+            let own = &weights[k][4 * SCALES + STANDING..];
+            let (below_db, presence) = (rate.below_db(), rate.presence_slope());
+            let [of_strength, of_presence, of_unknown, constant] = [own[0], own[1], own[2], own[3]];
+            OwnRate { db: rate.db, below_db, presence, of_strength, of_presence, of_unknown, constant, kept: 0.0 }
+        });
+        let mut own = Self { rates, of_dry: [[0.0; 4]; 2] };
+        own.rates[RATES - 1].kept = kept;
+        own.of_dry = [0.0, f32::NAN].map(|value| {
+            let mut odds = [[0.0; SEGMENT]; PLAIN + 1];
+            own.add_to(&mut odds, &[f32::NEG_INFINITY; SEGMENT], &[value; SEGMENT]);
+            odds.map(|of_rate| of_rate[0])
+        });
+        own
+    }
+
+    /// Adds it for eight cells by the rates there, and what came there: NaN if from where nothing was observed.
+    #[inline(always)]
+    fn add_to(&self, odds: &mut [Eight; PLAIN + 1], rates_db: &Eight, came: &Eight) {
+        for (odds, rate) in odds.iter_mut().zip(&self.rates) {
+            for k in 0..SEGMENT {
+                let over = rates_db[k] - rate.db;
+                let strength = ((over + rate.below_db) * (1.0 / Rate::RANGE_DB)).clamp(0.0, 1.0);
+                let presence = (over * rate.presence[0] + rate.presence[1]).clamp(0.0, 1.0);
+                let unknown = if came[k].is_nan() { rate.of_unknown } else { 0.0 };
+                let own = rate.of_strength * strength + rate.of_presence * presence + unknown + rate.constant;
+                odds[k] += own + rate.kept * strength;
+            }
+        }
+    }
+}
