@@ -216,8 +216,9 @@ impl Plane {
     }
 }
 
-/// Four grid cells from `first` on, a multiple of four, of which `2^halvings`, eight or more, lie along a cell of a level, by
-/// its [`Plane::row`]: the value of the first, and how much more each next one has.
+/// Grid cells from `first` on of which `2^halvings`, eight or more, lie along a cell of a level, by its [`Plane::row`]: the
+/// value of the first, and how much more each next one has; four cells, or as many as half a cell of the level, if `first` is
+/// a multiple of so many.
 #[inline(always)]
 pub(crate) fn stretched(line: &[Lanes], first: usize, halvings: usize) -> [Lanes; 2] {
     // Between two columns of the level, from middle to middle, all goes in a straight line.
@@ -237,13 +238,14 @@ pub(crate) fn stretched(line: &[Lanes], first: usize, halvings: usize) -> [Lanes
 
 /// The first lanes of eight grid cells by what [`stretched`] has of either half of them.
 #[inline(always)]
-pub(crate) fn eight_of<const N: usize>([left, right]: &[[Lanes; 2]; 2]) -> [Eight; N] {
-    const STEPS: [f32; SEGMENT / 2] = [0.0, 1.0, 2.0, 3.0];
+pub(crate) fn eight_of<const N: usize>(halves: &[[Lanes; 2]; 2]) -> [Eight; N] {
+    const HALF: usize = SEGMENT / 2;
+    const STEPS: Eight = [0.0, 1.0, 2.0, 3.0, 0.0, 1.0, 2.0, 3.0];
     let mut out = [[0.0; SEGMENT]; N];
     for (k, out) in out.iter_mut().enumerate() {
-        for (i, step) in STEPS.iter().enumerate() {
-            out[i] = left[0][k] + step * left[1][k];
-            out[SEGMENT / 2 + i] = right[0][k] + step * right[1][k];
+        for i in 0..SEGMENT {
+            let [start, step] = &halves[i / HALF];
+            out[i] = start[k] + STEPS[i] * step[k];
         }
     }
     out

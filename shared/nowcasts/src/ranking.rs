@@ -4,7 +4,7 @@ use raincell_extrapolation::{Eight, SEGMENT};
 use raincell_simd::widest;
 
 use crate::exceedance::RATES;
-use crate::levels::{Lanes, eight_of, stretched};
+use crate::levels::{Lanes, stretched};
 use crate::odds::{Kind, Odds, PLAIN};
 use crate::placing::{BINS, BINS_PER_UNIT, LEAST, TILE, TILE_HALVINGS, Tiles};
 
@@ -196,17 +196,20 @@ impl Thresholds<'_> {
 /// Log-odds of a segment less its thresholds, by their [`Thresholds::row`].
 #[inline(always)]
 fn scores(line: &[Lanes], segment: usize, odds: &[Eight; PLAIN + 1], calm: bool) -> [Eight; RATES] {
-    let [first, middle] = [segment * SEGMENT, segment * SEGMENT + SEGMENT / 2];
-    let taken = [stretched(line, first, TILE_HALVINGS), stretched(line, middle, TILE_HALVINGS)];
-    let mut scores: [Eight; RATES] = eight_of(&taken);
+    const STEPS: Eight = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
+    // A segment is half of a tile, so that it lies between two middles as a whole.
+    let [start, step] = stretched(line, segment * SEGMENT, TILE_HALVINGS);
+    let mut scores = [[0.0; SEGMENT]; RATES];
     for (k, scores) in scores.iter_mut().enumerate() {
+        let (start, step) = (start[k], step[k]);
         if calm {
-            for score in scores {
-                *score = odds[0][k] - *score;
+            let odds = odds[0][k];
+            for (score, i) in scores.iter_mut().zip(STEPS) {
+                *score = odds - (start + i * step);
             }
         } else {
-            for (score, odds) in scores.iter_mut().zip(&odds[k]) {
-                *score = odds - *score;
+            for ((score, odds), i) in scores.iter_mut().zip(odds[k]).zip(STEPS) {
+                *score = odds - (start + i * step);
             }
         }
     }
