@@ -8,7 +8,7 @@ use raincell_model::{Observation, RainField};
 
 use crate::blocks::{BLOCK_CELLS, BlockState, GROUP_BLOCKS, SIDE};
 use crate::bytes::{Reader, wrong};
-use crate::group::{Group, decode_group};
+use crate::group::{Decoded, MISSING, decode_group};
 use crate::header::{FrameHeader, SegmentInfo};
 use crate::rans::{Decoder, Words};
 use crate::{DecodeError, Frame};
@@ -77,11 +77,12 @@ pub(crate) fn window_of(
 ) -> Result<Array2<f32>, DecodeError> {
     let (height, width) = header.grid.shape();
     let (rows, columns) = (clamp(rows, height), clamp(columns, width));
-    let mut out = Array2::zeros((rows.len(), columns.len()));
-    let Some(cells) = out.as_slice_mut().filter(|cells| !cells.is_empty()) else {
-        return Ok(out);
-    };
-    let values = header.palette.values(&header.quantisation.values());
+    let shape = (rows.len(), columns.len());
+    // Bytes first and numbers at the end, in one go: blocks scattered over four times as much memory take longer.
+    let mut ranks = vec![0; rows.len() * columns.len()];
+    if ranks.is_empty() {
+        return Ok(Array2::zeros(shape));
+    }
     let touched = blocks_of(header, &rows, &columns);
     // Of the blocks of a group, no row is needed below the last one of the window.
     let deepest = if touched.len() == 1 { (rows.end - 1) % SIDE + 1 } else { SIDE };
@@ -95,7 +96,7 @@ pub(crate) fn window_of(
         let (top, left) = (block.row * SIDE, block.column * SIDE);
         let in_rows = top.max(rows.start)..(top + SIDE).min(rows.end);
         let in_columns = left.max(columns.start)..(left + SIDE).min(columns.end);
-        let group = if block.state == BlockState::Mixed {
+        let decoded = if block.state == BlockState::Mixed {
             let body = body.get_or_insert_with(|| BodyReader::new(level, bytes, header, deepest));
             Some(body.block(block.stored)?)
         } else {
@@ -103,15 +104,40 @@ pub(crate) fn window_of(
         };
         for row in in_rows {
             let begin = (row - rows.start) * columns.len() + in_columns.start - columns.start;
-            let line = &mut cells[begin..begin + in_columns.len()];
-            if let Some((group, place)) = group {
-                group.show(row - top, place, in_columns.start - left, &values, line);
+            let line = &mut ranks[begin..begin + in_columns.len()];
+            let Some((decoded, place)) = decoded else {
+                line.fill(MISSING);
+                continue;
+            };
+            let whole = decoded.line(row - top, place);
+            if let Ok(line) = <&mut [u8; SIDE]>::try_from(&mut *line) {
+                *line = *whole;
             } else {
-                line.fill(f32::NAN);
+                line.copy_from_slice(&whole[in_columns.start - left..in_columns.end - left]);
             }
         }
     }
-    Ok(out)
+    let mut values = header.palette.values(header.quantisation);
+    values[usize::from(MISSING)] = f32::NAN;
+    let out = dispatch!(level, _ => shown(&ranks, &values));
+    Ok(Array2::from_shape_vec(shape, out).unwrap_or_else(|_| Array2::from_elem(shape, f32::NAN)))
+}
+
+/// The values of ranks.
+#[inline(always)]
+fn shown(ranks: &[u8], values: &[f32; 256]) -> Vec<f32> {
+    let mut out = Vec::with_capacity(ranks.len());
+    let (stretches, rest) = ranks.as_chunks::<SIDE>();
+    for stretch in stretches {
+        // Mostly it is dry or unobserved as a whole.
+        if *stretch == [0; SIDE] || *stretch == [MISSING; SIDE] {
+            out.extend_from_slice(&[values[usize::from(stretch[0])]; SIDE]);
+        } else {
+            out.extend(stretch.iter().map(|rank| values[usize::from(*rank)]));
+        }
+    }
+    out.extend(rest.iter().map(|rank| values[usize::from(*rank)]));
+    out
 }
 
 fn clamp(range: Range<usize>, most: usize) -> Range<usize> {
@@ -161,7 +187,7 @@ struct BodyReader<'a> {
     header: &'a FrameHeader,
     checked: Option<usize>,
     loaded: Option<(usize, usize)>,
-    group: Group,
+    group: Decoded,
     words: Words,
     decoder: Decoder,
     /// How many rows of the blocks are asked for.
@@ -176,7 +202,7 @@ impl<'a> BodyReader<'a> {
             header,
             checked: None,
             loaded: None,
-            group: Group::new(),
+            group: Decoded::new(),
             words: Words::new(),
             decoder: header.frequencies.decoder(),
             rows,
@@ -184,7 +210,7 @@ impl<'a> BodyReader<'a> {
     }
 
     /// The group that a stored block is in, and its place there.
-    fn block(&mut self, stored: usize) -> Result<(&Group, usize), DecodeError> {
+    fn block(&mut self, stored: usize) -> Result<(&Decoded, usize), DecodeError> {
         // The segment table covers all stored blocks from 0 on, so that one segment begins at or before each.
         let number = self.header.segments.partition_point(|s| s.first_block <= stored) - 1;
         let segment = self.header.segments[number];

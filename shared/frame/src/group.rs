@@ -59,26 +59,6 @@ impl Group {
         group
     }
 
-    /// The values of cells of a row of a block from `column` on; those that are dry are left as they are.
-    #[inline]
-    pub fn show(&self, row: usize, place: usize, column: usize, values: &[f32; 256], line: &mut [f32]) {
-        let (row, place) = (row % SIDE, place % GROUP_BLOCKS);
-        if self.wet[row][place] != 0 {
-            let ranks = self.ranks[row].as_chunks::<GROUP_BLOCKS>().0;
-            for (cell, ranks) in line.iter_mut().zip(&ranks[column % SIDE..]) {
-                *cell = values[usize::from(ranks[place])];
-            }
-        }
-        let missing = self.missing[row][place];
-        if missing != 0 {
-            for (column, cell) in (column..).zip(line) {
-                if missing >> (column % SIDE) & 1 == 1 {
-                    *cell = f32::NAN;
-                }
-            }
-        }
-    }
-
     fn present(count: usize) -> u16 {
         (0..count.min(GROUP_BLOCKS)).fold(0, |bits, block| bits | 1 << block)
     }
@@ -201,6 +181,57 @@ pub(crate) fn encode_group(
     target.finish(bytes);
 }
 
+/// A cell without data among ranks, of which there are at most 254.
+pub(crate) const MISSING: u8 = 255;
+
+/// The ranks of a group as it was decoded, by row and block: 0 where it is dry, [`MISSING`] where nothing was observed.
+pub(crate) struct Decoded(Box<[[[u8; SIDE]; GROUP_BLOCKS]; SIDE]>);
+
+impl Decoded {
+    pub fn new() -> Self {
+        Self(Box::new([[[0; SIDE]; GROUP_BLOCKS]; SIDE]))
+    }
+
+    /// A row of a block.
+    #[inline(always)]
+    pub fn line(&self, row: usize, block: usize) -> &[u8; SIDE] {
+        &self.0[row % SIDE][block % GROUP_BLOCKS]
+    }
+
+    #[inline(always)]
+    fn set(&mut self, row: usize, ranks: Option<&[u8; ROW]>, missing: &MaskRow) {
+        let lines = &mut self.0[row % SIDE];
+        match ranks {
+            Some(ranks) => by_block(ranks, lines),
+            None => *lines = [[0; SIDE]; GROUP_BLOCKS],
+        }
+        for (line, mask) in lines.iter_mut().zip(missing) {
+            if *mask != 0 {
+                for (column, rank) in line.iter_mut().enumerate() {
+                    *rank |= ((mask >> column & 1) as u8).wrapping_neg();
+                }
+            }
+        }
+    }
+}
+
+/// Deals a row, column by column of all blocks, out to its blocks: four times, those in even places first and those in
+/// odd places after them, of which compilers make vectors.
+#[inline(always)]
+fn by_block(ranks: &[u8; ROW], lines: &mut [[u8; SIDE]; GROUP_BLOCKS]) {
+    let mut dealt = *ranks;
+    for _ in 0..GROUP_BLOCKS.trailing_zeros() {
+        let row = dealt;
+        let (evens, odds) = dealt.split_at_mut(ROW / 2);
+        for ((even, odd), pair) in evens.iter_mut().zip(odds).zip(row.as_chunks::<2>().0) {
+            (*even, *odd) = (pair[0], pair[1]);
+        }
+    }
+    for (line, dealt) in lines.iter_mut().zip(dealt.as_chunks::<SIDE>().0) {
+        *line = *dealt;
+    }
+}
+
 /// Decodes the first rows of the `count` blocks of a group; `None` when the bytes are not those of such a group. What
 /// comes after these rows is not looked at.
 #[inline(always)]
@@ -211,31 +242,31 @@ pub(crate) fn decode_group(
     weights: &Weights,
     decoder: &Decoder,
     words: &mut Words,
-    group: &mut Group,
+    decoded: &mut Decoded,
 ) -> Option<()> {
     let (partial, rest) = bytes.split_first_chunk::<2>()?;
     let mut source = Source::new(rest, words)?;
-    group.count = count;
-    group.partial = u16::from_le_bytes(*partial);
-    let present = Group::present(count);
-    if group.partial & !present != 0 {
+    let (present, partial) = (Group::present(count), u16::from_le_bytes(*partial));
+    if partial & !present != 0 {
         return None;
     }
-    let (present, partial) = (Which::of(present), Which::of(group.partial));
+    let has_missing = partial != 0;
+    let (present, partial) = (Which::of(present), Which::of(partial));
     let (mut above, mut outlook) = (Above::nothing(), Outlook::new());
     let (mut contexts, mut symbols, mut misses, mut wet) = ([0; ROW], [0; ROW], [0; ROW], [0; LONG]);
     let (mut wet_above, mut missing_above) = ([0; GROUP_BLOCKS], [0; GROUP_BLOCKS]);
+    let mut ranks = [0; ROW];
     let mut list = List([0; ROW + 8]);
     for row in 0..rows.min(SIDE) {
         let first = row == 0;
-        if group.partial != 0 {
-            missing_above = mask::read_row(&mut source, &partial, &missing_above, &[0; GROUP_BLOCKS], first);
+        if has_missing {
+            missing_above = mask::read_row(&mut source, &partial, &missing_above, None, first);
         }
-        group.missing[row] = missing_above;
-        wet_above = mask::read_row(&mut source, &present, &wet_above, &missing_above, first);
-        group.wet[row] = wet_above;
-        if group.is_dry(row) {
+        let known = has_missing.then_some(&missing_above);
+        wet_above = mask::read_row(&mut source, &present, &wet_above, known, first);
+        if wet_above.iter().fold(0, |any, mask| any | mask) == 0 {
             above.set(&[0; ROW], &[0; ROW]);
+            decoded.set(row, None, &missing_above);
             continue;
         }
         for (wet, rank) in wet[..GROUP_BLOCKS].iter_mut().zip(&above.ranks) {
@@ -251,8 +282,9 @@ pub(crate) fn decode_group(
         decoder.read(&mut source, list.of(&wet_above), &contexts, &mut symbols);
         let mut first_lefts = [0; GROUP_BLOCKS];
         first_lefts.copy_from_slice(&above.ranks[..GROUP_BLOCKS]);
-        outlook.ranks(&symbols, &wet, &first_lefts, &mut group.ranks[row], &mut misses);
-        above.set(&group.ranks[row], &misses);
+        outlook.ranks(&symbols, &wet, &first_lefts, &mut ranks, &mut misses);
+        above.set(&ranks, &misses);
+        decoded.set(row, Some(&ranks), &missing_above);
     }
     let whole = if rows < SIDE { source.is_within() } else { source.is_complete() };
     whole.then_some(())

@@ -13,7 +13,7 @@ use crate::weights::Weights;
 use crate::{DecodeError, EncodeError, MAX_CELLS, MAX_SEGMENT_BYTES, Quantisation};
 
 pub(crate) const MAGIC: [u8; 4] = *b"RCFR";
-pub(crate) const VERSION: u8 = 2;
+pub(crate) const VERSION: u8 = 3;
 /// Where the length of the header stands.
 const LENGTH_OFFSET: usize = 8;
 /// Bytes of one row of the segment table.

@@ -26,72 +26,72 @@ pub(crate) type MaskRow = [u32; GROUP_BLOCKS];
 /// Frequencies of the 16 quads by context.
 #[rustfmt::skip]
 static FREQUENCIES: [[u16; 16]; CONTEXTS] = [
-    [1006, 2, 1, 1, 1, 1, 1, 1, 3, 1, 1, 1, 1, 1, 1, 1],
-    [799, 95, 27, 29, 13, 3, 6, 8, 17, 4, 1, 1, 7, 1, 6, 7],
-    [494, 95, 158, 48, 32, 11, 29, 29, 37, 5, 9, 5, 20, 6, 23, 23],
-    [645, 63, 34, 113, 14, 4, 21, 35, 16, 4, 2, 11, 16, 1, 11, 34],
-    [491, 24, 58, 16, 150, 7, 40, 21, 61, 4, 13, 3, 66, 7, 31, 32],
-    [234, 88, 130, 49, 83, 132, 32, 47, 21, 17, 6, 24, 28, 21, 49, 63],
-    [309, 31, 66, 44, 61, 8, 168, 62, 26, 5, 10, 7, 54, 3, 88, 82],
-    [492, 22, 33, 72, 14, 3, 58, 171, 16, 3, 3, 10, 12, 6, 42, 67],
-    [503, 24, 19, 10, 59, 3, 19, 8, 224, 5, 6, 10, 76, 5, 35, 18],
-    [376, 38, 63, 40, 63, 16, 16, 16, 107, 62, 16, 22, 52, 10, 38, 89],
-    [203, 42, 37, 32, 104, 75, 47, 37, 61, 18, 131, 18, 47, 28, 88, 56],
-    [223, 20, 47, 134, 47, 42, 74, 58, 56, 15, 113, 74, 25, 9, 29, 58],
-    [320, 12, 26, 13, 76, 9, 56, 15, 110, 3, 9, 4, 218, 8, 101, 44],
-    [102, 81, 86, 19, 39, 15, 43, 37, 43, 30, 15, 32, 81, 103, 123, 175],
-    [218, 12, 25, 23, 60, 5, 54, 49, 21, 10, 10, 7, 73, 10, 275, 172],
-    [307, 26, 21, 40, 19, 5, 37, 99, 12, 5, 6, 9, 26, 9, 80, 323],
-    [685, 6, 4, 3, 8, 1, 3, 1, 215, 1, 2, 1, 61, 1, 21, 11],
-    [511, 83, 35, 23, 80, 2, 41, 11, 91, 17, 16, 5, 36, 5, 37, 31],
-    [343, 36, 106, 20, 73, 13, 28, 8, 132, 53, 16, 27, 46, 18, 50, 55],
-    [290, 58, 112, 92, 10, 4, 59, 50, 38, 49, 30, 23, 51, 10, 39, 109],
-    [257, 18, 32, 20, 164, 2, 25, 11, 152, 14, 61, 14, 134, 7, 81, 32],
-    [284, 8, 82, 8, 19, 82, 19, 57, 29, 40, 103, 40, 92, 50, 40, 71],
-    [163, 21, 33, 19, 49, 11, 112, 38, 58, 39, 29, 61, 112, 44, 132, 103],
-    [211, 26, 15, 99, 15, 6, 26, 171, 60, 13, 15, 43, 22, 38, 76, 188],
-    [304, 3, 2, 2, 8, 1, 2, 1, 394, 3, 3, 1, 206, 3, 63, 28],
-    [234, 32, 53, 17, 18, 2, 16, 29, 156, 131, 16, 20, 111, 35, 51, 103],
-    [126, 11, 29, 18, 35, 21, 29, 15, 157, 36, 98, 29, 163, 58, 108, 91],
-    [160, 16, 11, 45, 31, 11, 8, 23, 188, 59, 22, 114, 79, 50, 100, 107],
-    [124, 1, 2, 1, 7, 1, 4, 1, 178, 2, 5, 1, 407, 5, 216, 69],
-    [153, 10, 16, 20, 28, 3, 14, 13, 96, 24, 21, 9, 207, 79, 156, 175],
-    [64, 1, 4, 2, 5, 1, 5, 3, 54, 1, 2, 2, 185, 7, 440, 248],
-    [96, 3, 2, 5, 2, 1, 5, 10, 36, 3, 2, 3, 89, 7, 226, 534],
-    [527, 230, 6, 93, 3, 3, 3, 41, 7, 5, 1, 3, 5, 5, 3, 89],
-    [256, 441, 7, 182, 2, 4, 2, 57, 3, 6, 1, 3, 1, 4, 1, 54],
-    [152, 190, 107, 163, 22, 31, 50, 105, 9, 18, 8, 17, 6, 10, 6, 130],
-    [71, 219, 5, 403, 1, 4, 2, 178, 2, 4, 1, 7, 2, 2, 1, 122],
-    [225, 91, 45, 57, 122, 51, 20, 95, 34, 45, 14, 25, 28, 34, 19, 119],
-    [88, 86, 79, 150, 26, 110, 29, 184, 17, 17, 10, 17, 9, 19, 23, 160],
-    [90, 54, 30, 105, 65, 25, 87, 222, 25, 14, 4, 32, 10, 24, 28, 209],
-    [27, 57, 3, 212, 2, 2, 4, 408, 1, 2, 1, 7, 1, 2, 2, 293],
-    [197, 70, 24, 62, 34, 24, 12, 51, 189, 27, 21, 48, 74, 85, 22, 84],
-    [76, 143, 13, 34, 58, 17, 17, 74, 109, 165, 15, 73, 20, 48, 59, 103],
-    [34, 59, 84, 59, 47, 121, 34, 109, 47, 22, 84, 34, 22, 34, 84, 150],
-    [60, 70, 11, 116, 14, 57, 9, 229, 9, 24, 12, 139, 11, 36, 12, 215],
-    [117, 54, 9, 54, 38, 4, 19, 61, 88, 14, 4, 9, 133, 90, 29, 301],
-    [37, 87, 32, 42, 40, 32, 54, 118, 25, 26, 12, 34, 22, 104, 30, 329],
-    [32, 31, 10, 51, 10, 16, 10, 92, 2, 24, 10, 28, 101, 18, 106, 483],
-    [13, 22, 1, 54, 1, 1, 2, 218, 1, 2, 2, 9, 4, 4, 4, 686],
-    [295, 137, 9, 47, 6, 14, 2, 20, 84, 43, 7, 29, 36, 23, 10, 262],
-    [145, 227, 11, 129, 7, 5, 7, 25, 63, 99, 9, 58, 16, 20, 7, 196],
-    [95, 136, 88, 95, 21, 21, 13, 28, 53, 28, 21, 50, 43, 43, 36, 253],
-    [41, 97, 16, 233, 3, 5, 4, 120, 16, 53, 4, 52, 20, 13, 14, 333],
-    [144, 45, 29, 21, 91, 21, 21, 83, 68, 94, 45, 29, 52, 37, 114, 130],
-    [55, 50, 98, 45, 27, 110, 8, 68, 13, 50, 55, 87, 50, 36, 50, 222],
-    [22, 44, 10, 44, 33, 16, 78, 87, 10, 33, 27, 87, 39, 33, 154, 307],
-    [17, 31, 3, 84, 4, 7, 7, 219, 6, 17, 5, 72, 6, 26, 15, 505],
-    [106, 60, 2, 22, 4, 6, 1, 17, 142, 81, 4, 24, 75, 39, 33, 408],
-    [76, 96, 3, 55, 8, 3, 4, 39, 69, 154, 7, 63, 47, 76, 21, 303],
-    [102, 45, 20, 52, 33, 20, 20, 20, 40, 43, 47, 40, 77, 132, 106, 227],
-    [27, 46, 3, 81, 3, 14, 6, 58, 26, 40, 6, 169, 18, 71, 40, 416],
-    [40, 18, 2, 12, 4, 2, 2, 11, 48, 28, 3, 10, 137, 58, 70, 579],
-    [28, 20, 3, 18, 4, 13, 9, 23, 27, 51, 9, 27, 58, 152, 102, 480],
-    [11, 6, 2, 6, 6, 2, 3, 16, 9, 12, 4, 9, 32, 20, 101, 785],
-    [1, 1, 1, 2, 1, 1, 1, 4, 1, 1, 1, 1, 1, 1, 2, 1004],
-    [867, 3, 2, 3, 1, 1, 2, 3, 16, 1, 1, 1, 13, 1, 16, 93],
-    [20, 21, 1, 18, 1, 1, 1, 23, 1, 2, 1, 2, 2, 2, 2, 926],
+    [986, 5, 2, 2, 2, 1, 1, 1, 10, 1, 1, 1, 5, 1, 3, 2],
+    [813, 86, 26, 27, 15, 3, 4, 8, 14, 2, 1, 1, 7, 1, 8, 8],
+    [527, 84, 147, 50, 33, 9, 33, 28, 33, 4, 6, 3, 18, 3, 27, 19],
+    [631, 63, 34, 112, 11, 3, 22, 44, 15, 3, 1, 13, 20, 1, 9, 42],
+    [484, 20, 63, 13, 151, 4, 41, 21, 65, 3, 8, 4, 72, 6, 33, 36],
+    [284, 74, 111, 40, 96, 101, 28, 39, 35, 22, 17, 13, 39, 8, 44, 73],
+    [348, 31, 59, 34, 67, 7, 150, 53, 24, 4, 11, 7, 58, 3, 98, 70],
+    [455, 37, 37, 78, 13, 4, 65, 169, 18, 1, 3, 7, 13, 6, 44, 74],
+    [505, 22, 21, 12, 48, 4, 18, 7, 219, 4, 5, 9, 92, 4, 33, 21],
+    [393, 49, 30, 46, 67, 19, 15, 19, 74, 112, 17, 24, 21, 10, 24, 104],
+    [184, 45, 66, 45, 106, 32, 55, 55, 70, 16, 105, 16, 74, 18, 58, 79],
+    [187, 60, 41, 140, 18, 28, 75, 50, 26, 7, 128, 112, 18, 24, 39, 71],
+    [329, 9, 32, 11, 70, 7, 49, 15, 114, 3, 9, 4, 216, 5, 99, 52],
+    [130, 108, 86, 33, 52, 13, 77, 38, 50, 17, 31, 8, 61, 80, 45, 195],
+    [256, 7, 15, 16, 67, 4, 42, 66, 16, 8, 7, 5, 81, 8, 262, 164],
+    [349, 19, 25, 38, 16, 4, 42, 96, 8, 3, 4, 9, 27, 9, 97, 278],
+    [695, 5, 4, 2, 7, 1, 3, 1, 204, 2, 2, 1, 62, 1, 22, 12],
+    [547, 87, 35, 19, 88, 3, 48, 5, 97, 6, 8, 7, 24, 7, 23, 20],
+    [378, 46, 139, 25, 63, 9, 16, 6, 122, 48, 22, 15, 33, 16, 60, 26],
+    [280, 50, 124, 123, 13, 2, 50, 46, 38, 52, 31, 16, 46, 7, 38, 108],
+    [239, 25, 47, 25, 181, 8, 19, 8, 152, 6, 35, 10, 152, 12, 72, 33],
+    [210, 39, 44, 28, 49, 101, 13, 49, 91, 23, 59, 49, 70, 28, 70, 101],
+    [202, 13, 40, 15, 42, 6, 103, 23, 57, 46, 22, 44, 123, 46, 128, 114],
+    [216, 30, 22, 89, 23, 9, 36, 159, 53, 13, 24, 28, 32, 17, 70, 203],
+    [308, 3, 2, 1, 7, 1, 2, 1, 397, 4, 3, 1, 203, 3, 62, 26],
+    [235, 31, 62, 13, 17, 3, 15, 34, 169, 117, 12, 25, 91, 35, 67, 98],
+    [145, 14, 27, 10, 41, 11, 22, 13, 185, 33, 94, 34, 153, 57, 96, 89],
+    [175, 23, 11, 60, 28, 13, 14, 20, 182, 59, 22, 92, 62, 33, 112, 118],
+    [125, 1, 2, 1, 6, 1, 4, 1, 181, 1, 4, 1, 414, 5, 210, 67],
+    [166, 5, 12, 24, 20, 3, 10, 10, 83, 25, 19, 18, 231, 89, 135, 174],
+    [67, 1, 4, 2, 6, 1, 6, 2, 53, 1, 3, 2, 186, 7, 442, 241],
+    [92, 3, 2, 5, 2, 1, 5, 11, 37, 3, 2, 3, 89, 5, 227, 537],
+    [521, 234, 5, 92, 3, 4, 2, 44, 8, 5, 1, 3, 4, 4, 3, 91],
+    [248, 436, 7, 191, 2, 3, 2, 55, 3, 6, 1, 3, 1, 2, 1, 63],
+    [131, 172, 106, 181, 14, 30, 63, 134, 11, 24, 8, 11, 12, 7, 11, 109],
+    [76, 213, 4, 406, 1, 3, 2, 182, 1, 3, 1, 6, 1, 2, 1, 122],
+    [233, 85, 26, 53, 120, 50, 15, 111, 44, 47, 9, 22, 25, 29, 17, 138],
+    [81, 107, 56, 138, 25, 100, 27, 168, 7, 17, 11, 29, 6, 21, 20, 211],
+    [80, 49, 19, 79, 71, 12, 95, 238, 36, 13, 5, 17, 11, 26, 15, 258],
+    [27, 59, 3, 211, 2, 3, 4, 402, 1, 2, 1, 6, 1, 2, 2, 298],
+    [221, 60, 17, 26, 37, 20, 17, 32, 196, 31, 5, 19, 64, 64, 28, 187],
+    [84, 157, 16, 55, 32, 11, 18, 80, 104, 122, 9, 82, 16, 27, 75, 136],
+    [115, 53, 28, 59, 34, 77, 40, 69, 40, 34, 127, 90, 28, 46, 40, 144],
+    [73, 91, 13, 111, 8, 41, 15, 184, 5, 22, 13, 126, 14, 40, 19, 249],
+    [103, 47, 12, 24, 44, 9, 22, 55, 90, 13, 3, 11, 128, 94, 43, 326],
+    [44, 106, 14, 54, 57, 43, 43, 126, 14, 18, 10, 35, 29, 99, 38, 294],
+    [32, 30, 7, 62, 13, 10, 17, 95, 11, 16, 3, 26, 94, 20, 102, 486],
+    [13, 21, 1, 52, 1, 2, 2, 216, 1, 2, 1, 8, 4, 3, 5, 692],
+    [310, 135, 10, 43, 4, 14, 3, 16, 93, 39, 6, 24, 33, 22, 10, 262],
+    [165, 244, 6, 148, 4, 6, 4, 26, 39, 88, 6, 42, 12, 18, 8, 208],
+    [103, 122, 71, 111, 13, 27, 27, 78, 60, 56, 16, 34, 31, 38, 45, 192],
+    [38, 103, 18, 230, 2, 6, 3, 122, 9, 53, 4, 66, 24, 15, 8, 323],
+    [113, 55, 44, 17, 75, 36, 29, 40, 44, 69, 25, 52, 67, 29, 164, 165],
+    [31, 62, 123, 55, 12, 103, 35, 65, 27, 31, 44, 73, 18, 56, 46, 243],
+    [37, 24, 19, 34, 21, 16, 80, 78, 24, 21, 16, 67, 32, 34, 148, 373],
+    [17, 37, 2, 99, 4, 8, 9, 204, 5, 12, 6, 66, 8, 22, 12, 513],
+    [91, 66, 2, 26, 4, 3, 2, 14, 151, 76, 3, 27, 82, 34, 31, 412],
+    [80, 92, 2, 41, 6, 5, 2, 31, 76, 165, 5, 56, 53, 81, 18, 311],
+    [99, 33, 15, 30, 13, 9, 13, 44, 53, 32, 63, 40, 53, 130, 139, 258],
+    [29, 56, 3, 95, 4, 8, 4, 57, 23, 45, 8, 155, 13, 67, 28, 429],
+    [32, 18, 1, 9, 4, 2, 2, 11, 44, 31, 3, 14, 140, 52, 74, 587],
+    [32, 28, 4, 12, 3, 16, 5, 20, 25, 61, 8, 29, 61, 154, 93, 473],
+    [10, 6, 2, 7, 5, 2, 3, 13, 9, 10, 3, 7, 36, 17, 99, 795],
+    [2, 2, 1, 5, 1, 1, 1, 10, 1, 1, 1, 2, 2, 2, 5, 987],
+    [846, 4, 2, 3, 2, 1, 2, 3, 19, 1, 1, 1, 15, 1, 19, 104],
+    [19, 22, 1, 20, 1, 1, 1, 24, 2, 2, 1, 2, 2, 1, 2, 923],
 ];
 
 /// Decoding: the quad of each slot of each context, and for each quad its frequency and, times 65536, its first slot.
@@ -120,7 +120,13 @@ static DECODING: LazyLock<Decoding> = LazyLock::new(|| {
     tables
 });
 
-static ENCODING: LazyLock<Vec<[Slots; 16]>> = LazyLock::new(|| {
+/// Encoding: the slots of each quad of each context, and of a row that stays dry or wet or does not.
+struct Encoding {
+    quads: Vec<[Slots; 16]>,
+    stays: [[Slots; 2]; 2],
+}
+
+static ENCODING: LazyLock<Encoding> = LazyLock::new(|| {
     let slots = |frequencies: &[u16; 16]| {
         let mut next = 0;
         frequencies.map(|frequency| {
@@ -129,7 +135,9 @@ static ENCODING: LazyLock<Vec<[Slots; 16]>> = LazyLock::new(|| {
             Slots::new(start, u32::from(frequency), SCALE_BITS)
         })
     };
-    FREQUENCIES.iter().map(slots).collect()
+    let stays =
+        STAYS.map(|share| [Slots::new(0, share, SCALE_BITS), Slots::new(share, SCALE as u32 - share, SCALE_BITS)]);
+    Encoding { quads: FREQUENCIES.iter().map(slots).collect(), stays }
 });
 
 /// The part of the context of a quad that stands above it; `above` is `None` in the first row.
@@ -147,7 +155,10 @@ fn context(above: u64, row: u64, quad: usize, known: u32, first: bool) -> usize 
     if known >> (4 * quad) & 15 == 15 { KNOWN } else { seen }
 }
 
-/// Blocks of a group whose masks are coded, ascending.
+/// How often, out of 1024, a row of a block stays all dry, or all wet, if the one above it is.
+const STAYS: [u32; 2] = [986, 982];
+
+/// Blocks of a group, ascending.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Which {
     blocks: [u8; GROUP_BLOCKS],
@@ -158,40 +169,35 @@ impl Which {
     /// The blocks whose bit is set.
     pub fn of(bits: u16) -> Self {
         let mut which = Self::default();
-        for block in (0..GROUP_BLOCKS as u8).filter(|block| bits >> block & 1 == 1) {
-            which.blocks[which.count] = block;
-            which.count += 1;
+        for block in 0..GROUP_BLOCKS as u8 {
+            which.add(block, bits >> block & 1 == 1);
         }
         which
     }
 
-    /// Does something for the place and the number of each block.
+    /// Appends a block on a condition, without a branch that a processor would have to guess.
     #[inline(always)]
-    fn each(&self, mut work: impl FnMut(usize, usize)) {
-        if self.count == GROUP_BLOCKS {
-            // Most groups are full; of what is the same for all of them a compiler makes vectors.
-            for block in 0..GROUP_BLOCKS {
-                work(block, block);
-            }
-        } else {
-            for (place, block) in self.blocks[..self.count].iter().enumerate() {
-                work(place, usize::from(*block) % GROUP_BLOCKS);
-            }
-        }
+    fn add(&mut self, block: u8, condition: bool) {
+        self.blocks[self.count % GROUP_BLOCKS] = block;
+        self.count += usize::from(condition);
     }
 
-    /// The same from the last one to the first.
     #[inline(always)]
-    fn each_back(&self, mut work: impl FnMut(usize, usize)) {
-        if self.count == GROUP_BLOCKS {
-            for block in (0..GROUP_BLOCKS).rev() {
-                work(block, block);
-            }
-        } else {
-            for (place, block) in self.blocks[..self.count].iter().enumerate().rev() {
-                work(place, usize::from(*block) % GROUP_BLOCKS);
-            }
+    fn list(&self) -> &[u8] {
+        &self.blocks[..self.count.min(GROUP_BLOCKS)]
+    }
+
+    /// Those of which the row above is all dry or all wet, so that the next one may well be the same, and the others.
+    #[inline(always)]
+    fn parted(&self, above: &MaskRow, first: bool) -> (Self, Self) {
+        let (mut even, mut mixed) = (Self::default(), Self::default());
+        for &block in self.list() {
+            let above = above[usize::from(block) % GROUP_BLOCKS];
+            let is_even = (above == 0 || above == u32::MAX) && !first;
+            even.add(block, is_even);
+            mixed.add(block, !is_even);
         }
+        (even, mixed)
     }
 }
 
@@ -202,24 +208,53 @@ pub(crate) fn read_row(
     source: &mut Source<'_>,
     which: &Which,
     above: &MaskRow,
-    known: &MaskRow,
+    known: Option<&MaskRow>,
     first: bool,
 ) -> MaskRow {
-    let tables: &Decoding = &DECODING;
-    // Bit 0 is what stands for the cell to the left of the row: the one above its first.
-    let mut rows = above.map(|above| if first { 0 } else { u64::from(above & 1) });
-    let above = above.map(|above| row_above(above, first));
-    for quad in 0..QUADS {
-        which.each(|place, block| {
-            let context = context(above[block], rows[block], quad, known[block], first);
-            let slot = source.slot(place % LANES, SCALE_BITS);
-            let quad_here = tables.quads[(context << SCALE_BITS | slot) % DECODING_SLOTS];
-            let range = tables.ranges[(context << 4 | usize::from(quad_here)) % (DECODING_SLOTS >> SCALE_BITS << 4)];
-            source.pass::<SCALE_BITS>(place % LANES, slot, range);
-            rows[block] |= u64::from(quad_here) << (4 * quad + 1);
-        });
+    // Mostly nothing is known; what is not asked for takes no time.
+    match known {
+        Some(known) => read(source, which, above, |block| known[block], first),
+        None => read(source, which, above, |_| 0, first),
     }
-    rows.map(|row| (row >> 1) as u32)
+}
+
+#[inline(always)]
+fn read(source: &mut Source<'_>, which: &Which, above: &MaskRow, known: impl Fn(usize) -> u32, first: bool) -> MaskRow {
+    let tables: &Decoding = &DECODING;
+    let (states, mut tape) = source.apart();
+    let (even, mut open) = which.parted(above, first);
+    for (state, &block) in states.iter_mut().zip(even.list()) {
+        let slot = *state % SCALE as u32;
+        let share = STAYS[usize::from(above[usize::from(block) % GROUP_BLOCKS] != 0)];
+        let stays = slot < share;
+        let (frequency, within) = if stays { (share, slot) } else { (SCALE as u32 - share, slot.wrapping_sub(share)) };
+        *state = tape.passed::<SCALE_BITS>(*state, frequency, within);
+        open.add(block, !stays);
+    }
+    let mut rows = *above;
+    // Bit 0 is what stands for the cell to the left of the row: the one above its first.
+    let mut wide = above.map(|above| if first { 0 } else { u64::from(above & 1) });
+    let above = above.map(|above| row_above(above, first));
+    let mut lane = 0;
+    for quad in 0..QUADS {
+        for &block in open.list() {
+            let block = usize::from(block) % GROUP_BLOCKS;
+            let context = context(above[block], wide[block], quad, known(block), first);
+            let state = states[lane];
+            let slot = state % SCALE as u32;
+            let quad_here = tables.quads[(context << SCALE_BITS | slot as usize) % DECODING_SLOTS];
+            let range = tables.ranges[(context << 4 | usize::from(quad_here)) % (DECODING_SLOTS >> SCALE_BITS << 4)];
+            states[lane] = tape.passed::<SCALE_BITS>(state, range & 0xffff, slot.wrapping_sub(range >> 16));
+            wide[block] |= u64::from(quad_here) << (4 * quad + 1);
+            lane = (lane + 1) % LANES;
+        }
+    }
+    source.goes_on(&tape);
+    for &block in open.list() {
+        let block = usize::from(block) % GROUP_BLOCKS;
+        rows[block] = (wide[block] >> 1) as u32;
+    }
+    rows
 }
 
 /// Writes what [`read_row`] reads, the last quad first, as the words grow from their end.
@@ -232,15 +267,29 @@ pub(crate) fn write_row(
     known: &MaskRow,
     first: bool,
 ) {
-    let table = &*ENCODING;
+    let tables = &*ENCODING;
+    let (even, mut open) = which.parted(above, first);
+    for &block in even.list() {
+        let block_here = usize::from(block) % GROUP_BLOCKS;
+        open.add(block, rows[block_here] != above[block_here]);
+    }
+    let mut lane = QUADS * open.list().len() % LANES;
     for quad in (0..QUADS).rev() {
-        which.each_back(|place, block| {
+        for &block in open.list().iter().rev() {
+            let block = usize::from(block) % GROUP_BLOCKS;
+            lane = lane.wrapping_sub(1) % LANES;
             let row = u64::from(rows[block]) << 1 | if first { 0 } else { u64::from(above[block] & 1) };
             let context = context(row_above(above[block], first), row, quad, known[block], first);
             if context < KNOWN {
-                target.push::<SCALE_BITS>(place % LANES, &table[context][(row >> (4 * quad + 1) & 15) as usize]);
+                let quad_here = (row >> (4 * quad + 1) & 15) as usize;
+                target.push::<SCALE_BITS>(lane, &tables.quads[context][quad_here]);
             }
-        });
+        }
+    }
+    for (place, &block) in even.list().iter().enumerate().rev() {
+        let block = usize::from(block) % GROUP_BLOCKS;
+        let stays = rows[block] == above[block];
+        target.push::<SCALE_BITS>(place % LANES, &tables.stays[usize::from(above[block] != 0)][usize::from(!stays)]);
     }
 }
 
@@ -280,7 +329,7 @@ mod tests {
             let mut source = Source::new(&bytes, &mut words).unwrap();
             let mut above = nothing;
             for (row, expected) in rows.iter().enumerate() {
-                above = read_row(&mut source, &which, &above, &known, row == 0);
+                above = read_row(&mut source, &which, &above, Some(&known), row == 0);
                 assert_eq!(above, *expected, "row {row}");
             }
             assert!(source.is_complete());

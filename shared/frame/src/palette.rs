@@ -2,7 +2,7 @@
 
 use crate::DecodeError;
 use crate::bytes::{Reader, wrong};
-use crate::quantise::{DRY, NODATA};
+use crate::quantise::{DRY, NODATA, Quantisation};
 
 /// Bytes of the palette in the header: a bit for each code.
 const BITMAP_BYTES: usize = 32;
@@ -27,11 +27,11 @@ impl Palette {
         ranks
     }
 
-    /// The value of each rank, from the value of each code.
-    pub fn values(&self, of_code: &[f32; 256]) -> [f32; 256] {
+    /// The value of each rank.
+    pub fn values(&self, quantisation: Quantisation) -> [f32; 256] {
         let mut values = [0.0; 256];
         for (value, code) in values[1..].iter_mut().zip(&self.0) {
-            *value = of_code[usize::from(*code)];
+            *value = quantisation.value(*code);
         }
         values
     }

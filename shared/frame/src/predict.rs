@@ -78,7 +78,12 @@ fn either(condition: bool, yes: u8, no: u8) -> u8 {
 /// A weight times a rank, in 1/8, rounded down. A rank shifted so far is below 2¹⁵.
 #[inline(always)]
 fn weighted(weight: i16, rank: u8) -> i16 {
-    ((i32::from(weight) * i32::from(i16::from(rank) << RANK_SHIFT)) >> 16) as i16
+    product(weight, i16::from(rank))
+}
+
+#[inline(always)]
+fn product(weight: i16, rank: i16) -> i16 {
+    ((i32::from(weight) * i32::from(rank << RANK_SHIFT)) >> 16) as i16
 }
 
 /// The rank that sums and the cell to the left foretell; only its lower eight bits count.
@@ -180,21 +185,22 @@ impl Outlook {
         ranks: &mut [u8; ROW],
         misses: &mut [u8; ROW],
     ) {
-        let mut ahead = [0_u8; ROW];
+        // In 16 bits throughout: each cell waits for the one to its left, and changes of width for longer than sums do.
+        let (mut ahead, mut wide_wet) = ([0_i16; ROW], [0_i16; ROW]);
         for cell in 0..ROW {
             let signed = symbols[cell] >> 1 ^ (symbols[cell] & 1).wrapping_neg();
-            ahead[cell] = signed;
+            (ahead[cell], wide_wet[cell]) = (i16::from(signed), i16::from(wet[cell + GROUP_BLOCKS]));
             misses[cell] = (signed as i8).unsigned_abs() & wet[cell + GROUP_BLOCKS];
         }
-        let mut lefts = *first_lefts;
+        let mut lefts = first_lefts.map(i16::from);
         for column in 0..SIDE {
             let begin = column * GROUP_BLOCKS;
             for block in 0..GROUP_BLOCKS {
                 let cell = begin + block;
-                let predicted = predicted(self.sums[cell], self.shares[cell], lefts[block]);
-                lefts[block] = predicted.wrapping_add(ahead[cell]) & wet[cell + GROUP_BLOCKS];
+                let sum = self.sums[cell].wrapping_add(product(self.shares[cell], lefts[block]));
+                lefts[block] = (sum >> FINE_BITS).wrapping_add(ahead[cell]) & wide_wet[cell];
             }
-            ranks[begin..begin + GROUP_BLOCKS].copy_from_slice(&lefts);
+            ranks[begin..begin + GROUP_BLOCKS].copy_from_slice(&lefts.map(|left| left as u8));
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::bytes::{Reader, put_varint, wrong};
 use crate::predict::CONTEXTS;
 
 /// Frequencies of a context add up to 2 to this.
-const SCALE_BITS: u32 = 11;
+const SCALE_BITS: u32 = 10;
 const SCALE: u32 = 1 << SCALE_BITS;
 /// Lower end of the state; where a decoder must end, since the encoder began there.
 const LOW: u32 = 1 << 16;
@@ -140,13 +140,14 @@ impl Frequencies {
 
     #[allow(clippy::large_stack_arrays, reason = "goes to the heap; a slice would not tell its length")]
     pub fn decoder(&self) -> Decoder {
-        let mut decoder = Decoder { symbols: Box::new([0; DECODER_SLOTS]), ranges: Box::new([0; EVENTS]) };
+        let mut decoder = Decoder { slots: Box::new([0; DECODER_SLOTS]) };
         for (context, frequencies) in self.0.iter().enumerate() {
             let mut start = context << SCALE_BITS;
             for (symbol, &frequency) in frequencies.iter().enumerate().filter(|(_, frequency)| **frequency > 0) {
                 let end = start + frequency as usize;
-                decoder.symbols[start..end].fill(symbol as u8);
-                decoder.ranges[context << 8 | symbol] = (start as u32 % SCALE) << 16 | frequency;
+                for (within, slot) in decoder.slots[start..end].iter_mut().enumerate() {
+                    *slot = (symbol as u32) << 24 | (within as u32) << 12 | frequency;
+                }
                 start = end;
             }
         }
@@ -199,7 +200,7 @@ impl Encoder {
 }
 
 /// States that take turns, so that a processor works on one while it waits for another.
-pub(crate) const LANES: usize = 8;
+pub(crate) const LANES: usize = 16;
 /// Words of a group at most: a symbol sheds less than one. A power of two.
 pub(crate) const MOST_WORDS: usize = 1 << 15;
 
@@ -240,11 +241,9 @@ impl Target {
 /// Slots of all contexts: a power of two.
 const DECODER_SLOTS: usize = 16 << SCALE_BITS;
 
-/// The symbol of each slot of each context, and for each symbol its frequency and, times 65536, its first slot. Two small
-/// tables stay in a processor's nearest cache, where one with both would not.
+/// Of each slot of each context the symbol, times 2²⁴, which of the symbol's slots it is, times 2¹², and how many it has.
 pub(crate) struct Decoder {
-    symbols: Box<[u8; DECODER_SLOTS]>,
-    ranges: Box<[u32; EVENTS]>,
+    slots: Box<[u32; DECODER_SLOTS]>,
 }
 
 impl Decoder {
@@ -259,23 +258,25 @@ impl Decoder {
         contexts: &[u16; ROW],
         symbols: &mut [u8; ROW],
     ) {
-        let mut one = |source: &mut Source<'_>, lane: usize, cell: u16| {
-            let cell = usize::from(cell) % ROW;
-            let (slot, context) = (source.slot(lane, SCALE_BITS), usize::from(contexts[cell]));
-            let symbol = self.symbols[(context | slot) % DECODER_SLOTS];
-            let range = self.ranges[(context >> (SCALE_BITS - 8) | usize::from(symbol)) % EVENTS];
-            source.pass::<SCALE_BITS>(lane, slot, range);
-            symbols[cell] = symbol;
+        let (states, mut tape) = source.apart();
+        let mut one = |lane: usize, cell: u16| {
+            let (lane, cell) = (lane % LANES, usize::from(cell) % ROW);
+            let state = states[lane];
+            let place = contexts[cell] | (state % SCALE) as u16;
+            let slot = self.slots[usize::from(place) % DECODER_SLOTS];
+            states[lane] = tape.passed::<SCALE_BITS>(state, slot & 0xfff, slot >> 12 & 0xfff);
+            symbols[cell] = (slot >> 24) as u8;
         };
         let (chunks, rest) = list.as_chunks::<LANES>();
         for chunk in chunks {
             for (lane, cell) in chunk.iter().enumerate() {
-                one(source, lane, *cell);
+                one(lane, *cell);
             }
         }
         for (lane, cell) in rest.iter().enumerate() {
-            one(source, lane % LANES, *cell);
+            one(lane, *cell);
         }
+        source.goes_on(&tape);
     }
 }
 
@@ -292,11 +293,31 @@ impl Words {
     }
 }
 
+/// The words of a group and how far they were read.
+#[derive(Clone, Copy)]
+pub(crate) struct Tape<'a> {
+    words: &'a [u16; MOST_WORDS],
+    next: usize,
+}
+
+impl Tape<'_> {
+    /// The state after a symbol of a frequency, of whose slots it stands at the one `within`.
+    #[inline(always)]
+    pub fn passed<const BITS: u32>(&mut self, state: u32, frequency: u32, within: u32) -> u32 {
+        // The state may be anything that a stranger wrote: what overflows is wrong, and found out in the end.
+        let state = frequency.wrapping_mul(state >> BITS).wrapping_add(within);
+        // Whether a word is due is as good as random: both outcomes are computed, so that no branch has to guess.
+        let due = state < LOW;
+        let refilled = state << 16 | u32::from(self.words[self.next % MOST_WORDS]);
+        self.next += usize::from(due);
+        if due { refilled } else { state }
+    }
+}
+
 /// States and words on their way back to symbols.
 pub(crate) struct Source<'a> {
     states: [u32; LANES],
-    words: &'a [u16; MOST_WORDS],
-    next: usize,
+    tape: Tape<'a>,
     count: usize,
 }
 
@@ -311,40 +332,35 @@ impl<'a> Source<'a> {
         for (word, pair) in words.0.iter_mut().zip(pairs) {
             *word = u16::from_le_bytes(*pair);
         }
-        let mut source = Self { states: [0; LANES], words: &words.0, next: 0, count: pairs.len() };
+        let tape = Tape { words: &words.0, next: 0 };
+        let mut source = Self { states: [0; LANES], tape, count: pairs.len() };
         for (state, bytes) in source.states.iter_mut().zip(states.as_chunks::<4>().0) {
             *state = u32::from_le_bytes(*bytes);
         }
         Some(source)
     }
 
-    /// The slot that a lane stands at.
+    /// The states, and the words by themselves: how far they were read stays in a register then, which each symbol waits
+    /// for. [`Self::goes_on`] with them.
     #[inline(always)]
-    pub fn slot(&self, lane: usize, scale_bits: u32) -> usize {
-        (self.states[lane] & ((1 << scale_bits) - 1)) as usize
+    pub fn apart(&mut self) -> (&mut [u32; LANES], Tape<'a>) {
+        (&mut self.states, self.tape)
     }
 
-    /// Passes over the symbol of a slot, whose frequency and, times 65536, first slot are given.
+    /// Goes on with the words where a tape is.
     #[inline(always)]
-    pub fn pass<const BITS: u32>(&mut self, lane: usize, slot: usize, range: u32) {
-        // The state may be anything that a stranger wrote: what overflows is wrong, and found out in the end.
-        let within = (slot as u32).wrapping_sub(range >> 16);
-        let state = (range & 0xffff).wrapping_mul(self.states[lane] >> BITS).wrapping_add(within);
-        // Whether a word is due is as good as random: both outcomes are computed, so that no branch has to guess.
-        let due = state < LOW;
-        let refilled = state << 16 | u32::from(self.words[self.next % MOST_WORDS]);
-        self.states[lane] = if due { refilled } else { state };
-        self.next += usize::from(due);
+    pub fn goes_on(&mut self, tape: &Tape<'a>) {
+        self.tape = *tape;
     }
 
     /// True when no more words were used than there are.
     pub fn is_within(&self) -> bool {
-        self.next <= self.count
+        self.tape.next <= self.count
     }
 
     /// True when all words were used up and the states are back where the encoder began.
     pub fn is_complete(&self) -> bool {
-        self.states == [LOW; LANES] && self.next == self.count
+        self.states == [LOW; LANES] && self.tape.next == self.count
     }
 }
 
