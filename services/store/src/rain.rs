@@ -8,11 +8,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use jiff::SignedDuration;
-use raincell_api_types::frames::{RainSample, RainSeries};
+use raincell_api_types::frames::{FrameInfo, RainSample, RainSeries};
 use raincell_frame::{DecodeError, decode_header, decode_point_under};
 use raincell_frame_store::{SegmentOf, StoreError, Stored};
 use raincell_model::{GeoReference, Grid, Observation};
 use raincell_service_runtime::Problem;
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::App;
 use crate::answers::Refusal;
@@ -37,13 +38,11 @@ pub(crate) async fn series(State(app): State<App>, parameters: Parameters) -> Re
     if series.is_empty() {
         return Err(StoreError::NotFound { what: format!("a frame of {source}") }.into());
     }
-    let mut samples = Vec::with_capacity(series.len());
-    for Stored { info, body } in series {
-        let rate_mm_h = reading.rate(&body).map_err(|error| {
-            Problem::internal(&format!("frame {}/{} of {}: {error}", info.source, info.product, info.valid_time))
-        })?;
-        samples.push(RainSample { valid_time: info.valid_time, rate_mm_h });
-    }
+    // Side by side, and not where requests wait for each other.
+    let samples = tokio::task::spawn_blocking(move || {
+        series.into_par_iter().map(|stored| reading.sample(&stored)).collect::<Result<Vec<_>, _>>()
+    });
+    let samples = samples.await.map_err(|error| Problem::internal(&error))??;
     Ok(Json(RainSeries { source, samples }).into_response())
 }
 
@@ -85,6 +84,13 @@ impl PointReading {
         };
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         *cells.entry(grid.fingerprint()).or_insert_with(find)
+    }
+
+    fn sample(&self, Stored { info, body }: &Stored<FrameInfo>) -> Result<RainSample, Problem> {
+        let rate_mm_h = self.rate(body).map_err(|error| {
+            Problem::internal(&format!("frame {}/{} of {}: {error}", info.source, info.product, info.valid_time))
+        })?;
+        Ok(RainSample { valid_time: info.valid_time, rate_mm_h })
     }
 
     /// mm/h, or `None` where nothing was observed.
