@@ -121,7 +121,7 @@ impl SourceTraits {
         serde_json::json!({ "hail_cap_mm_h": self.hail_cap_mm_h })
     }
 
-    /// True when a rate is that of the hail cap: frames hold rates to 2.5 %.
+    /// True when a rate is that of the hail cap: frames hold rates to 2.4 %.
     pub fn is_hail(&self, rate_mm_h: f32) -> bool {
         self.hail_cap_mm_h.is_some_and(|cap| rate_mm_h >= 0.975 * cap)
     }
