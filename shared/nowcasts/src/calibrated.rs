@@ -7,7 +7,7 @@ use raincell_simd::{exp, log2, widest};
 use rayon::prelude::*;
 
 use crate::calibrated_weights::{FEATURES, RATES, RATES_MM_H};
-use crate::recalibration::Recalibration;
+use crate::recalibration::{LOW, Recalibration};
 use crate::scales::blurred;
 use crate::{NowcastError, Predictive};
 
@@ -152,6 +152,7 @@ impl Calibrated {
         let (rows, columns) = self.last_mm_h.dim();
         Lead {
             own: std::array::from_fn(own),
+            bend: self.recalibration.bend(lead_min),
             rates_db: std::array::from_fn(|k| 10.0 * RATES_MM_H[k.min(RATES - 1)].log10()),
             summed: Grid { rows: rows.div_ceil(2), columns: columns.div_ceil(2), cells: summed },
         }
@@ -227,6 +228,8 @@ struct Lead<'a> {
     /// Weight of the strength in the cell itself.
     own: Lanes,
     rates_db: Lanes,
+    /// By how much low odds are raised.
+    bend: Lanes,
     /// Log-odds by the surroundings.
     summed: Grid<'a, Lanes>,
 }
@@ -266,7 +269,10 @@ fn odds(now_db: &Grid<'_, f32>, lead: &Lead<'_>, [y, x]: [f32; 2], around: &Lane
             }
         }
     }
-    std::array::from_fn(|k| around[k] + lead.own[k] * strengths[k])
+    std::array::from_fn(|k| {
+        let odds = around[k] + lead.own[k] * strengths[k];
+        odds + lead.bend[k] * (LOW - odds).max(0.0)
+    })
 }
 
 /// The probabilities at a place with given log-odds by its surroundings, falling from rate to rate.
