@@ -11,12 +11,14 @@ use raincell_simd::widest;
 use rayon::prelude::*;
 
 use crate::drift::Drift;
+use crate::evolution::Evolution;
 use crate::exceedance::{Around, RATES, RATES_MM_H, Surroundings, Table, weights_at};
 use crate::method::newest;
 use crate::odds::{Lead, Odds};
-use crate::placing::placed;
+use crate::placing::{Terms, placed};
 use crate::traits::{Rate, SCALES, STANDING, State, TRAITS, decibels};
 use crate::trend::Trend;
+use crate::voices::Voices;
 use crate::weights::TABLES;
 use crate::{LeadTimes, Nowcast, NowcastError, NowcastMethod, Timings};
 
@@ -28,10 +30,12 @@ const RECENT_MIN: f32 = 31.0;
 const EARLIER_MIN: [f32; 2] = [5.0, 15.0];
 /// What of the fine structure is kept however badly it lasts, per rate: log-odds over the range of strengths.
 const TEXTURE: [f32; RATES] = [0.0, 1.6, 3.2];
+
 /// The odds that rain reaches 0.1, 1 and 5 mm/h at a cell are a weighted sum (logistic regression) of traits of the air
 /// that arrives there: how much rain of that rate it holds at scales of 2 to 32 km, held 5 and 15 minutes before, holds
 /// around the cell itself. The likeliest cells then make up the area at each rate, balanced between neighbourhoods and
-/// grown on where areas grew throughout the last hour. Within each area a cell gets about the median that the odds speak
+/// grown on where areas grew throughout the last hour; which of about equally likely ones, S-PROG and ANVIL have a say in,
+/// which are run on coarse cells beside. Within each area a cell gets about the median that the odds speak
 /// for; in that of heavy rain the rates that extrapolation brings are dealt out by rank, drawn to its lower end as the
 /// lead grows, so that the field has fewer peaks than the rain will have: for them there are the percentiles of the
 /// ensemble.
@@ -99,6 +103,12 @@ impl NowcastMethod for Best {
             (state.halvings(), Surroundings::new(&levels, &tables))
         });
         let trend = Trend::of(past, last);
+        let voices = Voices::of(&last.rate_mm_h);
+        let most_min = (leads.step_min * leads.count as f64) as f32;
+        let evolution = match &surroundings {
+            Some((halvings, _)) => Evolution::of(past, last, &drift.fresh, *halvings, most_min)?,
+            None => None,
+        };
         let along = drift.along(leads.step_min as f32, leads.count)?;
         let last_mm_h = &last.rate_mm_h.as_standard_layout().into_owned();
         let carried = Carried::new(last_mm_h);
@@ -116,11 +126,19 @@ impl NowcastMethod for Best {
                 let Buffers { mut around, mut odds } =
                     spare.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default();
                 surroundings.at(minutes, &mut around);
+                match &evolution {
+                    Some(evolution) => evolution.at(minutes, &voices, &mut around.evolved),
+                    None => around.evolved.cells.clear(),
+                }
                 let weights = &tables.each_ref().map(|t| weights_at(t, minutes));
-                let lead = Lead { around: &around, halvings: *halvings, weights, trajectories };
+                let lead = Lead { around: &around, halvings: *halvings, weights, own: voices.own, trajectories };
                 let mut filled = Array2::zeros(last_mm_h.dim());
                 odds.fill(&lead, last_mm_h, &carried, &mut filled)?;
-                let mut rate_mm_h = placed(&odds, filled, minutes, trend.growth(minutes));
+                let mut rate_mm_h = placed(
+                    &odds,
+                    filled,
+                    &Terms { lead_min: minutes, growth: trend.growth(minutes), local: voices.local },
+                );
                 if inflow == Inflow::Unknown {
                     odds.clear_unknown(&mut rate_mm_h);
                 }

@@ -4,7 +4,7 @@ use raincell_extrapolation::SEGMENT;
 use raincell_simd::{exp, log2, widest};
 
 use crate::exceedance::{RATES, RATES_MM_H};
-use crate::odds::{Kind, Odds, PLAIN};
+use crate::odds::{Kind, Odds};
 use crate::ranking::{RANK_BINS, Ranked};
 
 /// How much the median of the odds counts, in the logarithm, against the rate dealt out by rank.
@@ -100,8 +100,8 @@ impl Layer {
                     if let Some(high) = high {
                         let mut plain = [[0.0; SEGMENT]; RATES];
                         for (i, member) in members.iter().enumerate() {
-                            let z = odds.at(member.place as usize);
-                            [plain[0][i], plain[1][i], plain[2][i]] = [z[0], z[1], z[PLAIN]];
+                            let z = odds.plain(member.place as usize);
+                            [plain[0][i], plain[1][i], plain[2][i]] = z;
                         }
                         for (i, rate) in rates.iter_mut().enumerate() {
                             let median = log_median([plain[0][i], plain[1][i], plain[2][i]]).clamp(low, high);

@@ -39,8 +39,10 @@ pub(crate) struct Surroundings {
 /// [`Surroundings`] at one lead.
 #[derive(Default)]
 pub(crate) struct Around {
-    /// By origin, on the finest level, a lane per rate; the highest rate's stands twice.
+    /// By origin, on the finest level, a lane per rate.
     pub arriving: Plane,
+    /// What S-PROG and ANVIL have to say, likewise; no cells where they are not heard.
+    pub evolved: Plane,
     /// By the place itself, on the first of the standing levels.
     pub standing: Plane,
 }

@@ -16,6 +16,7 @@ mod dealing;
 mod drift;
 mod ensemble;
 mod ensemble_model;
+mod evolution;
 mod exceedance;
 mod extrapolation;
 pub mod fitting;
@@ -37,6 +38,7 @@ pub mod stages;
 mod states;
 mod traits;
 mod trend;
+mod voices;
 mod weights;
 
 pub use anvil::Anvil;

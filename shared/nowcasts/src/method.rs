@@ -19,8 +19,8 @@ pub fn method(name: &str) -> Option<Box<dyn NowcastMethod>> {
     match name {
         "persistence" => Some(Box::new(Persistence)),
         "extrapolation" => Some(Box::new(Extrapolation::default())),
-        "sprog" => Some(Box::new(Sprog::default())),
-        "anvil" => Some(Box::new(Anvil::default())),
+        "sprog" => Some(Box::new(Sprog)),
+        "anvil" => Some(Box::new(Anvil)),
         "scale-persistence" => Some(Box::new(ScalePersistence::default())),
         "best" => Some(Box::new(Best::default())),
         _ => None,

@@ -3,23 +3,25 @@
 use ndarray::Array2;
 use raincell_extrapolation::{Carried, Eight, ExtrapolationError, Interpolation, SEGMENT, Segment, Trajectories};
 use raincell_model::Content;
-use raincell_simd::widest;
+use raincell_simd::{exp, widest};
 
 use crate::exceedance::{Around, RATES, RATES_MM_H, Weights};
 use crate::levels::{Lanes, eight_of, stretched};
 use crate::traits::{Rate, SCALES, STANDING, decibels};
 
-/// How much more the cell's own rain counts for heavy rain at long leads than the odds alone would have it, and the minutes
-/// in which this comes up but for 1/e: what is rare and small would drown in its wide surroundings.
-const KEPT: f32 = 20.0;
-const KEPT_MIN: f32 = 60.0;
+/// The minutes in which the cell's own rain comes to count more for heavy rain than the odds alone would have it, but for
+/// 1/e.
+const OWN_MIN: f32 = 60.0;
 /// So little rain, mm/h, has neither strength nor presence at any of the rates.
 const NOTHING_MM_H: f32 = 0.09;
 /// Dry cells side by side whose log-odds of any rain are all below share those of their middle.
 const CALM: f32 = -2.0;
 const HALF: usize = SEGMENT / 2;
-/// The lane of the highest rate as it is without what [`KEPT`] adds.
-pub(crate) const PLAIN: usize = RATES;
+/// The highest of the rates.
+const HEAVY: usize = RATES - 1;
+/// From this lane on the log-odds are those of the traits alone, without what others have to say on where rain is placed.
+const PLAIN: usize = RATES;
+pub(crate) const LANES: usize = PLAIN + RATES;
 
 /// What is known of eight cells side by side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,20 +29,23 @@ pub(crate) enum Kind {
     /// Nothing of any of them.
     #[default]
     Unknown,
-    /// Dry air comes to all of them and rain is unlikely: the first four numbers are the odds of them all, rate by rate.
+    /// Dry air comes to all of them, rain is unlikely and nobody else speaks of any: the first numbers are the odds of them
+    /// all, rate by rate.
     Calm,
     /// Each has odds of its own, NaN where nothing is known.
     Varied,
 }
 
-/// Log-odds of every cell in segments of eight cells of a row, rate by rate, the last one [`PLAIN`].
+/// Log-odds of every cell in segments of eight cells of a row, rate by rate: with what others have to say, and [`PLAIN`].
 #[derive(Default)]
 pub(crate) struct Odds {
     pub rows: usize,
     pub columns: usize,
     /// Row by row; at the end of a row some of the eight may lie beyond the grid, where they are NaN.
-    pub segments: Vec<[Eight; PLAIN + 1]>,
+    pub segments: Vec<[Eight; LANES]>,
     pub kinds: Vec<Kind>,
+    /// The area of each rate that the plain odds expect, cells; 0 for the highest, of which nobody asks.
+    pub expected: [f64; RATES],
     /// For each segment a bit per cell whose air comes from where nothing was observed, the first one's the lowest.
     unknown: Vec<u8>,
     line: Vec<[f32; 2]>,
@@ -54,6 +59,8 @@ pub(crate) struct Lead<'a> {
     pub around: &'a Around,
     pub halvings: usize,
     pub weights: &'a [Weights; RATES],
+    /// What the cell's own heavy rain counts for at long leads, in log-odds over the range of strengths.
+    pub own: f32,
     pub trajectories: &'a Trajectories,
 }
 
@@ -69,15 +76,15 @@ impl Odds {
         (SEGMENT.min(self.columns - first), row * self.columns + first)
     }
 
-    /// Those of a cell of a segment: the `8 · segment + cell`th.
+    /// The plain ones of a cell of a segment: the `8 · segment + cell`th.
     #[inline(always)]
-    pub fn at(&self, place: usize) -> Lanes {
+    pub fn plain(&self, place: usize) -> [f32; RATES] {
         let (segment, k) = (place / SEGMENT, place % SEGMENT);
         let odds = &self.segments[segment];
         if self.kinds[segment] == Kind::Calm {
-            return [odds[0][0], odds[0][1], odds[0][2], odds[0][3]];
+            return [odds[0][0], odds[0][1], odds[0][2]];
         }
-        [odds[0][k], odds[1][k], odds[2][k], odds[3][k]]
+        [odds[PLAIN][k], odds[PLAIN + 1][k], odds[PLAIN + 2][k]]
     }
 
     /// Makes the odds of all cells of `last` carried to the lead; what it brings, and where nothing was observed what was
@@ -91,11 +98,14 @@ impl Odds {
     ) -> Result<(), ExtrapolationError> {
         (self.rows, self.columns) = last.dim();
         let across = self.across();
-        self.segments.resize(self.rows * across, [[0.0; SEGMENT]; PLAIN + 1]);
+        self.segments.resize(self.rows * across, [[0.0; SEGMENT]; LANES]);
+        self.expected = [0.0; RATES];
         self.kinds.resize(self.rows * across, Kind::Unknown);
         self.unknown.resize(self.rows * across, 0);
         let (Some(last), Some(filled)) = (last.as_slice(), filled.as_slice_mut()) else { return Ok(()) };
-        let own = Own::at(lead.weights, lead.trajectories.minutes());
+        let own = Own::at(lead.weights, lead.own, lead.trajectories.minutes());
+        let evolved = &lead.around.evolved;
+        let heard = !evolved.cells.is_empty();
         let (coarse, arriving) = (lead.halvings + SCALES - STANDING, &lead.around.arriving);
         let per_cell = 1.0 / (1_usize << lead.halvings) as f32;
         let mut arrived = [[0.0; 4]; SEGMENT];
@@ -106,6 +116,8 @@ impl Odds {
             let of_row = row * across..(row + 1) * across;
             let (segments, kinds) = (&mut self.segments[of_row.clone()], &mut self.kinds[of_row.clone()]);
             let (unknown, standing, settled) = (&mut self.unknown[of_row], &mut self.standing[0], &self.settled);
+            let expected = &mut self.expected;
+            let here = (row as f32 + 0.5) * per_cell - 0.5;
             let of_row = row * self.columns..(row + 1) * self.columns;
             let (last, filled) = (&last[of_row.clone()], &mut filled[of_row]);
             lead.around.standing.row(row, coarse, standing);
@@ -144,6 +156,16 @@ impl Odds {
                     }
                     let places = arriving.places(&rows, &columns);
                     let corners = arriving.corners();
+                    // What S-PROG and ANVIL say of a cell. Beyond the edge heavy rain goes on as it is at the edge, any other as
+                    // it is here now.
+                    let said = |k: usize| -> Lanes {
+                        let mut said = evolved.corners().at(&places, k);
+                        if values[k].is_nan() {
+                            let now = evolved.sample(here, ((first + k) as f32 + 0.5) * per_cell - 0.5);
+                            said[..HEAVY].copy_from_slice(&now[..HEAVY]);
+                        }
+                        said
+                    };
                     let around = [stretched(standing, first, coarse), stretched(standing, first + HALF, coarse)];
                     if dry && (everywhere || nowhere) {
                         let own = &own.of_dry[usize::from(nowhere)];
@@ -154,7 +176,9 @@ impl Odds {
                             ends[1][k] = right[k] + (around[1][0][k] + (HALF - 1) as f32 * around[1][1][k]) + own[k];
                             calm[k] = 0.5 * (ends[0][k] + ends[1][k]);
                         }
-                        if ends[0][0] < CALM && ends[1][0] < CALM {
+                        let silent = !heard || (said(0)[0] <= 0.0 && said(SEGMENT - 1)[0] <= 0.0);
+                        if silent && ends[0][0] < CALM && ends[1][0] < CALM {
+                            add_expected(expected, [calm[0], calm[1]], cells as f32);
                             segments[i][0][..4].copy_from_slice(&calm);
                             kinds[i] = Kind::Calm;
                             return;
@@ -164,8 +188,8 @@ impl Odds {
                     for (k, arrived) in arrived.iter_mut().enumerate() {
                         *arrived = corners.at(&places, k);
                     }
-                    let mut odds: [Eight; PLAIN + 1] = eight_of(&around);
-                    for (rate, odds) in odds.iter_mut().enumerate() {
+                    let mut plain: [Eight; RATES] = eight_of(&around);
+                    for (rate, odds) in plain.iter_mut().enumerate() {
                         for (odds, arrived) in odds.iter_mut().zip(&arrived) {
                             *odds += arrived[rate];
                         }
@@ -174,8 +198,21 @@ impl Odds {
                     for k in 0..SEGMENT {
                         rates_db[k] = decibels(rates[k]);
                     }
-                    own.add_to(&mut odds, &rates_db, &values);
-                    segments[i] = odds;
+                    own.add_to(&mut plain, &rates_db, &values);
+                    for (expected, odds) in expected[..HEAVY].iter_mut().zip(&plain) {
+                        *expected += f64::from(shares(odds).iter().sum::<f32>());
+                    }
+                    let mut odds = plain;
+                    own.add_heavy(&mut odds[HEAVY], &rates_db);
+                    if heard {
+                        for k in 0..SEGMENT {
+                            let said = said(k);
+                            for (odds, said) in odds.iter_mut().zip(said) {
+                                odds[k] += said;
+                            }
+                        }
+                    }
+                    segments[i] = [odds[0], odds[1], odds[2], plain[0], plain[1], plain[2]];
                 },
             )?;
         }
@@ -191,7 +228,8 @@ impl Odds {
         if row + SEGMENT > self.rows {
             return;
         }
-        let Self { columns: width, segments, kinds, unknown, settled, standing: [upper, lower], .. } = self;
+        let Self { columns: width, segments, kinds, unknown, expected, settled, standing: [upper, lower], .. } = self;
+        let heard = !lead.around.evolved.cells.is_empty();
         lead.around.standing.row(row, coarse, upper);
         lead.around.standing.row(row + SEGMENT, coarse, lower);
         let (corners, per_cell) = (lead.around.arriving.corners(), 1.0 / (1_usize << lead.halvings) as f32);
@@ -221,17 +259,18 @@ impl Odds {
                         columns[k] = (origin[1] + 0.5) * per_cell - 0.5;
                     }
                     let places = lead.around.arriving.places(&rows, &columns);
-                    let mut odds = [[0.0; 4]; 4];
+                    let (mut odds, mut silent) = ([[0.0; 4]; 4], true);
                     for (corner, odds) in odds.iter_mut().enumerate() {
                         let line = if corner < 2 { &*upper } else { &*lower };
                         let right = corner % 2;
                         let [start, step] = stretched(line, first + right * HALF, coarse);
                         let arriving = corners.at(&places, corner);
+                        silent &= !heard || lead.around.evolved.corners().at(&places, corner)[0] <= 0.0;
                         for k in 0..4 {
                             odds[k] = arriving[k] + start[k] + (right * HALF) as f32 * step[k] + own.of_dry[0][k];
                         }
                     }
-                    *settled = odds.iter().all(|odds| odds[0] < CALM);
+                    *settled = silent && odds.iter().all(|odds| odds[0] < CALM);
                     if *settled {
                         for r in 0..SEGMENT {
                             let (at, f) = ((row + r) * across + i, r as f32 / SEGMENT as f32);
@@ -239,6 +278,7 @@ impl Odds {
                                 let (top, bottom) = (odds[0][k] + odds[1][k], odds[2][k] + odds[3][k]);
                                 *out = 0.5 * (top + f * (bottom - top));
                             }
+                            add_expected(expected, [segments[at][0][0], segments[at][0][1]], SEGMENT as f32);
                             (kinds[at], unknown[at]) = (Kind::Calm, 0);
                             filled[(row + r) * *width + first..][..SEGMENT].fill(0.0);
                         }
@@ -261,17 +301,37 @@ impl Odds {
         }
     }
 
-    /// With odds of their own for each cell, row by row.
+    /// With odds of their own for each cell, row by row; the last one is the plain one of the highest rate.
     #[cfg(test)]
     pub fn of((rows, columns): (usize, usize), odds: impl Fn(usize) -> Lanes) -> Self {
         let mut made = Self { rows, columns, ..Self::default() };
         for i in 0..rows * made.across() {
             let (cells, at) = made.cells(i / made.across(), i % made.across());
             let of = |k: usize| if k < cells { odds(at + k) } else { [f32::NAN; 4] };
-            made.segments.push([0, 1, 2, 3].map(|rate| std::array::from_fn(|k| of(k)[rate])));
+            made.segments.push([0, 1, 2, 0, 1, 3].map(|rate| std::array::from_fn(|k| of(k)[rate])));
             made.kinds.push(Kind::Varied);
+            (0..cells).for_each(|k| add_expected(&mut made.expected, [of(k)[0], of(k)[1]], 1.0));
         }
         made
+    }
+}
+
+/// The probabilities of log-odds; 0 for what is not a number.
+#[inline(always)]
+fn shares(odds: &Eight) -> Eight {
+    let mut shares = [0.0; SEGMENT];
+    for k in 0..SEGMENT {
+        let share = 1.0 / (1.0 + exp(-odds[k]));
+        shares[k] = if odds[k].is_nan() { 0.0 } else { share };
+    }
+    shares
+}
+
+/// Adds so many cells of such log-odds of all rates but the highest.
+#[inline(always)]
+fn add_expected(expected: &mut [f64; RATES], odds: [f32; HEAVY], cells: f32) {
+    for (expected, odds) in expected.iter_mut().zip(odds) {
+        *expected += f64::from(cells / (1.0 + exp(-odds)));
     }
 }
 
@@ -292,8 +352,9 @@ fn unknown_of(values: &Eight) -> u8 {
 
 /// What the cell's own air adds to the log-odds.
 struct Own {
-    /// By rate, and without what [`KEPT`] adds.
-    rates: [OwnRate; PLAIN + 1],
+    rates: [OwnRate; RATES],
+    /// What the strength of heavy rain adds once more.
+    heavy: f32,
     /// What a dry cell gets whose air comes from what is known, or not.
     of_dry: [Lanes; 2],
 }
@@ -306,42 +367,53 @@ struct OwnRate {
     of_presence: f32,
     of_unknown: f32,
     constant: f32,
-    /// For the strength once more.
-    kept: f32,
 }
 
 impl Own {
-    fn at(weights: &[Weights; RATES], minutes: f32) -> Self {
-        let kept = KEPT * (1.0 - (-minutes / KEPT_MIN).exp());
-        let rates = [0, 1, 2, RATES - 1].map(|k| {
+    fn at(weights: &[Weights; RATES], own: f32, minutes: f32) -> Self {
+        let rates = std::array::from_fn(|k| {
             let rate = Rate::of(RATES_MM_H[k]);
             let own = &weights[k][4 * SCALES + STANDING..];
             let (below_db, presence) = (rate.below_db(), rate.presence_slope());
             let [of_strength, of_presence, of_unknown, constant] = [own[0], own[1], own[2], own[3]];
-            OwnRate { db: rate.db, below_db, presence, of_strength, of_presence, of_unknown, constant, kept: 0.0 }
+            OwnRate { db: rate.db, below_db, presence, of_strength, of_presence, of_unknown, constant }
         });
-        let mut own = Self { rates, of_dry: [[0.0; 4]; 2] };
-        own.rates[RATES - 1].kept = kept;
-        own.of_dry = [0.0, f32::NAN].map(|value| {
-            let mut odds = [[0.0; SEGMENT]; PLAIN + 1];
-            own.add_to(&mut odds, &[f32::NEG_INFINITY; SEGMENT], &[value; SEGMENT]);
-            odds.map(|of_rate| of_rate[0])
+        let mut made = Self { rates, heavy: own * (1.0 - (-minutes / OWN_MIN).exp()), of_dry: [[0.0; 4]; 2] };
+        made.of_dry = [0.0, f32::NAN].map(|value| {
+            let mut odds = [[0.0; SEGMENT]; RATES];
+            made.add_to(&mut odds, &[f32::NEG_INFINITY; SEGMENT], &[value; SEGMENT]);
+            [odds[0][0], odds[1][0], odds[2][0], 0.0]
         });
-        own
+        made
     }
 
     /// Adds it for eight cells by the rates there, and what came there: NaN if from where nothing was observed.
     #[inline(always)]
-    fn add_to(&self, odds: &mut [Eight; PLAIN + 1], rates_db: &Eight, came: &Eight) {
+    fn add_to(&self, odds: &mut [Eight; RATES], rates_db: &Eight, came: &Eight) {
         for (odds, rate) in odds.iter_mut().zip(&self.rates) {
             for k in 0..SEGMENT {
-                let over = rates_db[k] - rate.db;
-                let strength = ((over + rate.below_db) * (1.0 / Rate::RANGE_DB)).clamp(0.0, 1.0);
-                let presence = (over * rate.presence[0] + rate.presence[1]).clamp(0.0, 1.0);
+                let presence = ((rates_db[k] - rate.db) * rate.presence[0] + rate.presence[1]).clamp(0.0, 1.0);
                 let unknown = if came[k].is_nan() { rate.of_unknown } else { 0.0 };
-                let own = rate.of_strength * strength + rate.of_presence * presence + unknown + rate.constant;
-                odds[k] += own + rate.kept * strength;
+                odds[k] += rate.of_strength * rate.strength(rates_db[k])
+                    + rate.of_presence * presence
+                    + unknown
+                    + rate.constant;
             }
         }
+    }
+
+    /// Adds to the odds of heavy rain what the cell's own counts for at long leads.
+    #[inline(always)]
+    fn add_heavy(&self, odds: &mut Eight, rates_db: &Eight) {
+        for k in 0..SEGMENT {
+            odds[k] += self.heavy * self.rates[HEAVY].strength(rates_db[k]);
+        }
+    }
+}
+
+impl OwnRate {
+    #[inline(always)]
+    fn strength(&self, rate_db: f32) -> f32 {
+        ((rate_db - self.db + self.below_db) * (1.0 / Rate::RANGE_DB)).clamp(0.0, 1.0)
     }
 }

@@ -18,8 +18,6 @@ pub(crate) const BINS: usize = 96;
 const COUNTED: usize = BINS.next_power_of_two();
 pub(crate) const LEAST: f32 = -8.0;
 pub(crate) const BINS_PER_UNIT: f32 = 8.0;
-/// How much of the local threshold counts against the global one.
-const LOCAL: [f32; RATES] = [0.5, 0.5, 0.4];
 /// Weight, in the logarithm, of the area that extrapolation brings against the one that the odds expect.
 const EXTRAPOLATED: [f32; RATES] = [0.0, 0.5, 1.0];
 /// The area's share of the extrapolated one stays within this range.
@@ -30,9 +28,30 @@ const AREA: [f32; 2] = [0.7, 1.4];
 const LARGER: [f32; RATES] = [0.06, 0.2, 0.2];
 const LARGER_MIN: f32 = 60.0;
 
-/// The rain field (mm/h) that the log-odds and what extrapolation brings make together, `lead_min` ahead, its areas grown by
-/// the given factors. NaN where `extrapolated` is; there the odds are to be NaN, too.
-pub(crate) fn placed(odds: &Odds, mut extrapolated: Array2<f32>, lead_min: f32, growth: [f32; RATES]) -> Array2<f32> {
+/// What the areas go by, beside the odds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// Lead time, minutes.
+    pub lead_min: f32,
+    /// By which factor the area of each rate will have grown.
+    pub growth: [f32; RATES],
+    /// How much the threshold of the neighbourhood counts against that of the whole field, 0 to 1, per rate.
+    pub local: [f32; RATES],
+}
+
+impl Terms {
+    /// The area of a rate (cells), of which the odds expect so much and extrapolation brings `brought`.
+    fn area(&self, k: usize, expected: f64, brought: usize) -> f64 {
+        let (brought, mix) = (brought as f64, f64::from(EXTRAPOLATED[k]));
+        let area = (expected.max(1.0).ln() * (1.0 - mix) + brought.ln() * mix).exp();
+        let larger = self.growth[k] * (1.0 + LARGER[k] * (1.0 - (-(self.lead_min / LARGER_MIN).powi(2)).exp()));
+        area.clamp(f64::from(AREA[0]) * brought, f64::from(AREA[1]) * brought) * f64::from(larger)
+    }
+}
+
+/// The rain field (mm/h) that the log-odds and what extrapolation brings make together. NaN where `extrapolated` is; there
+/// the odds are to be NaN, too.
+pub(crate) fn placed(odds: &Odds, mut extrapolated: Array2<f32>, terms: &Terms) -> Array2<f32> {
     let fits = extrapolated.dim() == (odds.rows, odds.columns);
     let Some(field) = extrapolated.as_slice_mut().filter(|_| fits) else { return extrapolated };
     let layers = Layer::taken_from(field, odds);
@@ -46,14 +65,14 @@ pub(crate) fn placed(odds: &Odds, mut extrapolated: Array2<f32>, lead_min: f32, 
     for k in (0..RATES).rev() {
         // As many cells reach a rate as are in its layer and in those above.
         count += layers[k].cells;
-        let larger = growth[k] * (1.0 + LARGER[k] * (1.0 - (-(lead_min / LARGER_MIN).powi(2)).exp()));
         if count > 0 {
-            areas[k] = tiles.balance(k, count, larger, &mut thresholds);
+            areas[k] = terms.area(k, odds.expected[k], count);
+            tiles.balance(k, areas[k], terms.local[k], &mut thresholds);
         }
     }
     let members = Scores::of(odds, &tiles, &thresholds, areas).nested();
     for (k, (layer, members)) in layers.iter().zip(members).enumerate() {
-        layer.deal(&members, k, lead_min, odds, field);
+        layer.deal(&members, k, terms.lead_min, odds, field);
     }
     extrapolated
 }
@@ -112,17 +131,13 @@ impl Tiles {
         total.map(f64::from)
     }
 
-    /// The area (cells) of one rate, of which extrapolation brings `count`; what is to be taken off the log-odds in each
-    /// tile goes to lane `k` of `thresholds`.
-    fn balance(&self, k: usize, count: usize, larger: f32, thresholds: &mut [Lanes]) -> f64 {
+    /// What is to be taken off the log-odds of one rate in each tile, so that they are balanced between neighbourhoods when
+    /// the whole field has `area` cells: to lane `k` of `thresholds`.
+    fn balance(&self, k: usize, area: f64, local: f32, thresholds: &mut [Lanes]) {
         let total = self.total(k);
         let share = |bin: usize, offset: f32| 1.0 / (1.0 + exp(-(LEAST + (bin as f32 + 0.5) / BINS_PER_UNIT + offset)));
         let expected =
             |offset: f32| total.iter().enumerate().map(|(b, n)| n * f64::from(share(b, offset))).sum::<f64>();
-        let brought_area = count as f64;
-        let mix = f64::from(EXTRAPOLATED[k]);
-        let area = (expected(0.0).max(1.0).ln() * (1.0 - mix) + brought_area.ln() * mix).exp();
-        let area = area.clamp(f64::from(AREA[0]) * brought_area, f64::from(AREA[1]) * brought_area) * f64::from(larger);
         let (mut low, mut high) = (-12.0_f32, 12.0_f32);
         for _ in 0..20 {
             let middle = 0.5 * (low + high);
@@ -133,9 +148,8 @@ impl Tiles {
         self.blurred(
             k,
             #[inline(always)]
-            |tile, counts| thresholds[tile][k] = LOCAL[k] * threshold(counts, &shares),
+            |tile, counts| thresholds[tile][k] = local * threshold(counts, &shares),
         );
-        area
     }
 
     /// Tells of each tile the counts of one rate smoothed by (1 4 6 4 1) along both axes, nothing beyond the edges.
@@ -219,13 +233,15 @@ mod tests {
     use super::*;
     use crate::exceedance::RATES_MM_H;
 
+    const TERMS: Terms = Terms { lead_min: 30.0, growth: [1.0; RATES], local: [0.4; RATES] };
+
     #[test]
     fn rain_goes_where_the_odds_are_and_keeps_its_rates() {
         // Extrapolation has it in the left half, the odds are all for the right one.
         let extrapolated =
             Array2::from_shape_fn((64, 64), |(r, c)| if c < 32 { 0.2 + 0.2 * (r + c) as f32 } else { 0.0 });
         let odds = Odds::of((64, 64), |i| if i % 64 >= 32 { [4.0 + (i / 64) as f32 * 0.02; 4] } else { [-7.0; 4] });
-        let placed = placed(&odds, extrapolated.clone(), 5.0, [1.0; RATES]);
+        let placed = placed(&odds, extrapolated.clone(), &Terms { lead_min: 5.0, ..TERMS });
         let wet = |columns: std::ops::Range<usize>| {
             placed.indexed_iter().filter(|((_, c), r)| columns.contains(c) && **r >= 0.1).count()
         };
@@ -238,7 +254,7 @@ mod tests {
     fn dry_stays_dry_and_unknown_unknown() {
         for value in [0.0, 0.04, f32::NAN] {
             let extrapolated = Array2::from_elem((20, 30), value);
-            let placed = placed(&Odds::of((20, 30), |_| [3.0; 4]), extrapolated, 30.0, [1.0; RATES]);
+            let placed = placed(&Odds::of((20, 30), |_| [3.0; 4]), extrapolated, &TERMS);
             assert!(placed.iter().all(|r| r.to_bits() == value.to_bits()));
         }
     }
@@ -248,7 +264,7 @@ mod tests {
         let mut extrapolated = Array2::zeros((20, 30));
         extrapolated[(7, 9)] = 3.0;
         let odds = Odds::of((20, 30), |i| if i == 7 * 30 + 9 { [1.0, 1.0, 1.0, -0.6] } else { [-6.0; 4] });
-        let placed = placed(&odds, extrapolated, 30.0, [1.0; RATES]);
+        let placed = placed(&odds, extrapolated, &TERMS);
         assert!((2.7..3.2).contains(&placed[(7, 9)]) && placed.iter().filter(|r| **r > 0.0).count() <= 2, "{placed}");
     }
 
@@ -261,13 +277,13 @@ mod tests {
             let odds = |i: usize| [4.0 + near(i), near(i) + 0.1, near(i) - 3.0, plain];
             Odds::of((64, 64), |i| if i % 64 < 32 { odds(i) } else { [-7.0; 4] })
         };
-        let [low, high] = [-20.0, 20.0].map(|plain| placed(&odds(plain), extrapolated.clone(), 30.0, [1.0; RATES]));
+        let [low, high] = [-20.0, 20.0].map(|plain| placed(&odds(plain), extrapolated.clone(), &TERMS));
         for threshold in RATES_MM_H {
             let area = |a: &Array2<f32>| a.iter().filter(|r| **r >= threshold).count();
             assert_eq!(area(&low), area(&high), "{threshold}");
         }
         assert!(low.sum() < high.sum(), "{} and {}", low.sum(), high.sum());
-        let grown = placed(&odds(-20.0), extrapolated, 30.0, [1.3; RATES]);
+        let grown = placed(&odds(-20.0), extrapolated, &Terms { growth: [1.3; RATES], ..TERMS });
         let heavy = |a: &Array2<f32>| a.iter().filter(|r| **r >= 5.0).count();
         assert!(heavy(&grown) > heavy(&low), "{} of {}", heavy(&grown), heavy(&low));
     }

@@ -5,7 +5,7 @@ use raincell_simd::widest;
 
 use crate::exceedance::RATES;
 use crate::levels::{Lanes, stretched};
-use crate::odds::{Kind, Odds, PLAIN};
+use crate::odds::{Kind, LANES, Odds};
 use crate::placing::{BINS, BINS_PER_UNIT, LEAST, TILE, TILE_HALVINGS, Tiles};
 
 /// Bins of the final ranking.
@@ -195,7 +195,7 @@ impl Thresholds<'_> {
 
 /// Log-odds of a segment less its thresholds, by their [`Thresholds::row`].
 #[inline(always)]
-fn scores(line: &[Lanes], segment: usize, odds: &[Eight; PLAIN + 1], calm: bool) -> [Eight; RATES] {
+fn scores(line: &[Lanes], segment: usize, odds: &[Eight; LANES], calm: bool) -> [Eight; RATES] {
     const STEPS: Eight = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
     // A segment is half of a tile, so that it lies between two middles as a whole.
     let [start, step] = stretched(line, segment * SEGMENT, TILE_HALVINGS);

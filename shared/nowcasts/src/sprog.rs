@@ -8,12 +8,12 @@ use raincell_cascade::ar::{Ar2, correlation};
 use raincell_cascade::{BandPass, Cascade};
 use raincell_extrapolation::{Inflow, Interpolation};
 use raincell_model::RainField;
-use raincell_motion::{MotionEstimator, PyramidFlow};
 use rayon::prelude::*;
 
+use crate::drift::Drift;
 use crate::matching::matched;
 use crate::method::newest;
-use crate::states::{DRY_BELOW_MM_H, along, filled_decibels, last_states};
+use crate::states::{DRY_BELOW_MM_H, filled_decibels, last_states};
 use crate::{LeadTimes, Nowcast, NowcastError, NowcastMethod, Timings};
 
 /// Levels of the cascade.
@@ -24,10 +24,7 @@ const LEVELS: usize = 6;
 /// field is put back by rank. Scales that cannot be foretold fade away.
 ///
 /// With fewer than two fields a step apart nothing is known of how rain changes, and it is extrapolation.
-#[derive(Default)]
-pub struct Sprog {
-    motion: PyramidFlow,
-}
+pub struct Sprog;
 
 impl NowcastMethod for Sprog {
     fn name(&self) -> &'static str {
@@ -42,30 +39,31 @@ impl NowcastMethod for Sprog {
         let started = Instant::now();
         let last = newest(past)?;
         let valid_times = leads.valid_times(last.valid_time)?;
-        let motion = self.motion.estimate(past)?;
+        let drift = Drift::estimate(past)?;
         let motion_s = started.elapsed().as_secs_f64();
 
         let step_min = leads.step_min as f32;
-        let states = last_states(past, last, &motion, step_min, 3)?;
+        let states = last_states(past, last, &drift.fresh, step_min, 3)?;
         let model = Spectral::of(&states)?;
-        let fields = along(&motion, step_min, leads.count)?
+        let fields = drift
+            .along(step_min, leads.count)?
             .par_iter()
             .zip(valid_times)
             .enumerate()
             .map(|(lead, (trajectories, valid_time))| {
-                let evolved = model.as_ref().map(|m| matched(&m.after(lead + 1, &states[0]), &m.target, 0.0));
+                let evolved = model.as_ref().map(|m| m.rates_after(lead + 1, &states[0]));
                 let source = evolved.as_ref().unwrap_or(&states[0]);
                 let rate_mm_h = trajectories.carry(source, Interpolation::Bilinear, inflow)?;
                 Ok(RainField { grid: last.grid.clone(), valid_time, rate_mm_h })
             })
             .collect::<Result<Vec<_>, NowcastError>>()?;
         let timings = Timings { motion_s, nowcast_s: started.elapsed().as_secs_f64() - motion_s };
-        Ok(Nowcast { motion, fields, timings })
+        Ok(Nowcast { motion: drift.lasting, fields, timings })
     }
 }
 
 /// The cascade of the newest states and the process that each level follows.
-struct Spectral {
+pub(crate) struct Spectral {
     newest: Cascade,
     before: Cascade,
     processes: Vec<Ar2>,
@@ -75,7 +73,7 @@ struct Spectral {
 
 impl Spectral {
     /// From states newest first; `None` where there is no earlier one or no rain.
-    fn of(states: &[Array2<f32>]) -> Result<Option<Self>, NowcastError> {
+    pub fn of(states: &[Array2<f32>]) -> Result<Option<Self>, NowcastError> {
         let Some(newest) = states.first() else { return Ok(None) };
         let target = newest.mapv(|r| if r < DRY_BELOW_MM_H { 0.0 } else { r });
         if states.len() < 2 || !target.iter().any(|r| *r > 0.0) {
@@ -94,6 +92,11 @@ impl Spectral {
         let processes = (0..filters.levels()).into_par_iter().map(process).collect();
         let before = cascades.swap_remove(1);
         Ok(Some(Self { newest: cascades.swap_remove(0), before, processes, target }))
+    }
+
+    /// The rain after `steps` with the distribution of the newest field, mm/h; NaN where `newest` is unknown.
+    pub fn rates_after(&self, steps: usize, newest: &Array2<f32>) -> Array2<f32> {
+        matched(&self.after(steps, newest), &self.target, 0.0)
     }
 
     /// What is expected after `steps`, dB, at the place of the newest field; NaN where `newest` is unknown.

@@ -11,7 +11,7 @@ use crate::drift::Drift;
 use crate::exceedance::{Around, RATES, RATES_MM_H, Surroundings, weights_at};
 use crate::method::newest;
 use crate::odds::{Lead, Odds};
-use crate::placing::placed;
+use crate::placing::{Terms, placed};
 use crate::traits::Rate;
 use crate::weights::TABLES;
 
@@ -68,14 +68,15 @@ impl Stages {
         self.surroundings.at(minutes, &mut self.around);
         let weights = &TABLES.each_ref().map(|t| weights_at(t, minutes));
         let (around, trajectories) = (&self.around, &self.trajectories);
-        let lead = Lead { around, halvings: self.halvings, weights, trajectories };
+        let lead = Lead { around, halvings: self.halvings, weights, own: 0.0, trajectories };
         let carried = Carried::new(&self.last_mm_h);
         Ok(self.odds.fill(&lead, &self.last_mm_h, &carried, &mut self.filled)?)
     }
 
     /// Areas and rates by the odds, after [`Stages::odds`]: once a lead.
     pub fn areas(&self) -> Array2<f32> {
-        placed(&self.odds, self.filled.clone(), self.trajectories.minutes(), [1.0; RATES])
+        let terms = Terms { lead_min: self.trajectories.minutes(), growth: [1.0; RATES], local: [0.3; RATES] };
+        placed(&self.odds, self.filled.clone(), &terms)
     }
 }
 

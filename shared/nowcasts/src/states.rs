@@ -28,17 +28,6 @@ pub(crate) fn last_states(
     Ok(states)
 }
 
-/// The trajectories to each of `count` leads.
-pub(crate) fn along(motion: &MotionField, step_min: f32, count: usize) -> Result<Vec<Trajectories>, NowcastError> {
-    let mut trajectories = Trajectories::new(motion)?;
-    Ok((0..count)
-        .map(|_| {
-            trajectories.advance(step_min);
-            trajectories.clone()
-        })
-        .collect())
-}
-
 /// Rain below this rate counts as dry in the cascades, mm/h.
 pub(crate) const DRY_BELOW_MM_H: f32 = 0.1;
 /// What stands for dry on the decibel scale: 5 dB below the least rain, as is usual with pysteps.
