@@ -89,11 +89,7 @@ pub(crate) fn evolved(
         [(); 4].map(|()| next.next().flatten())
     } {
         let ari = local_process(&now, &before, &earlier, &oldest, window_cells);
-        let mut level = [now, before, earlier];
-        for sum in &mut sums {
-            ari.step(&mut level);
-            *sum += &level[0];
-        }
+        ari.add_steps(&[now, before, earlier], &mut sums);
     }
     sums.par_iter_mut().for_each(|sum| {
         sum.zip_mut_with(&states[0], |rate, observed| {

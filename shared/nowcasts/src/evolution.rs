@@ -1,6 +1,7 @@
 //! How the newest rain would go on by S-PROG and by ANVIL, as a say in where `best` places it.
 
 use ndarray::Array2;
+use raincell_cascade::fast_size;
 use raincell_model::{MotionField, RainField};
 use rayon::prelude::*;
 
@@ -19,6 +20,8 @@ const STEP_MIN: f32 = 5.0;
 const WINDOW_KM: f32 = 50.0;
 /// The minutes within which neither is heard on the onset of rain any longer, but for 1/e.
 const FADES_MIN: f32 = 60.0;
+/// So little rain, mm/h, has no strength at any of the rates.
+const NOTHING_MM_H: f32 = 0.09;
 /// Levels of ANVIL's cascade: one octave less than on the full grid.
 const LEVELS: usize = 7;
 
@@ -26,6 +29,8 @@ const LEVELS: usize = 7;
 /// it is now.
 pub(crate) struct Evolution {
     step_min: f32,
+    /// Rows and columns of the finest level; the fields go beyond them to where FFTs are quick.
+    shape: (usize, usize),
     sprog: Vec<Array2<f32>>,
     anvil: Vec<Array2<f32>>,
 }
@@ -46,7 +51,7 @@ impl Evolution {
         };
         let states: Vec<Array2<f32>> = last_states(past, last, motion, step_min, 4)?
             .par_iter()
-            .map(|state| (0..halvings).fold(state.clone(), |field, _| halved(&field)))
+            .map(|state| padded(&(0..halvings).fold(state.clone(), |field, _| halved(&field))))
             .collect();
         if states.len() < 4 {
             return Ok(None);
@@ -58,34 +63,37 @@ impl Evolution {
             || (1..=steps).into_par_iter().map(|step| spectral.rates_after(step, &states[0])).collect(),
             || anvil::evolved(&states, steps, LEVELS, window),
         );
-        Ok(Some(Self { step_min, sprog, anvil: anvil? }))
+        let shape = (0..halvings).fold(last.grid.shape(), |(r, c), _| (r.div_ceil(2), c.div_ceil(2)));
+        Ok(Some(Self { step_min, shape, sprog, anvil: anvil? }))
     }
 
     /// What both have to say at a lead time, a lane per rate.
     pub fn at(&self, lead_min: f32, voices: &Voices, out: &mut Plane) {
-        let Some((rows, columns)) = self.sprog.first().map(Array2::dim) else { return };
+        let (rows, columns) = self.shape;
         (out.rows, out.columns) = (rows, columns);
+        out.cells.clear();
         out.cells.resize(rows * columns, [0.0; 4]);
         let at = (lead_min / self.step_min - 1.0).max(0.0);
         let (before, share) = (at as usize, at.fract());
-        let pair = |fields: &'_ [Array2<f32>]| -> [usize; 2] {
-            let most = fields.len().saturating_sub(1);
-            [before.min(most), (before + 1).min(most)]
-        };
         let rates = RATES_MM_H.map(Rate::of);
-        out.cells.fill([0.0; 4]);
         for (fields, weights) in [(&self.sprog, &voices.sprog), (&self.anvil, &voices.anvil)] {
-            let [a, b] = pair(fields).map(|i| fields[i].as_slice());
-            let (Some(a), Some(b)) = (a, b) else { continue };
             let mut weights = *weights;
             weights[0] *= (-lead_min / FADES_MIN).exp();
-            for (lanes, (a, b)) in out.cells.iter_mut().zip(a.iter().zip(b)) {
-                let rate = a + share * (b - a);
-                // Not a number is not above, either.
-                if rate > 0.01 {
-                    let db = decibels(rate);
-                    for k in 0..RATES {
-                        lanes[k] += weights[k] * rates[k].strength(db);
+            let last = fields.len().saturating_sub(1);
+            let (Some(a), Some(b)) = (fields.get(before.min(last)), fields.get((before + 1).min(last))) else {
+                continue;
+            };
+            let of_rows = a.outer_iter().zip(b.outer_iter()).zip(out.cells.chunks_exact_mut(columns.max(1)));
+            for ((a, b), line) in of_rows {
+                let (Some(a), Some(b)) = (a.to_slice(), b.to_slice()) else { continue };
+                for (lanes, (a, b)) in line.iter_mut().zip(a.iter().zip(b)) {
+                    let rate = a + share * (b - a);
+                    // Not a number is not above, either.
+                    if rate > NOTHING_MM_H {
+                        let db = decibels(rate);
+                        for k in 0..RATES {
+                            lanes[k] += weights[k] * rates[k].strength(db);
+                        }
                     }
                 }
             }
@@ -93,17 +101,29 @@ impl Evolution {
     }
 }
 
+/// The field with unknown cells added below and to the right, up to a shape of which FFTs are quick.
+fn padded(field: &Array2<f32>) -> Array2<f32> {
+    let (rows, columns) = field.dim();
+    let mut wider = Array2::from_elem((fast_size(rows), fast_size(columns)), f32::NAN);
+    for (mut wide, row) in wider.outer_iter_mut().zip(field.outer_iter()) {
+        for (wide, rate) in wide.iter_mut().zip(row) {
+            *wide = *rate;
+        }
+    }
+    wider
+}
+
 /// Means over 2 × 2 cells of what is known of them; NaN where nothing is.
 fn halved(field: &Array2<f32>) -> Array2<f32> {
     let (rows, columns) = field.dim();
-    Array2::from_shape_fn((rows.div_ceil(2), columns.div_ceil(2)), |(row, column)| {
-        let (mut sum, mut known) = (0.0, 0.0);
-        for r in 2 * row..(2 * row + 2).min(rows) {
-            for c in 2 * column..(2 * column + 2).min(columns) {
-                let rate = field[(r, c)];
-                (sum, known) = if rate.is_nan() { (sum, known) } else { (sum + rate, known + 1.0) };
+    let mut sums = Array2::<[f32; 2]>::from_elem((rows.div_ceil(2), columns.div_ceil(2)), [0.0; 2]);
+    for (row, line) in field.outer_iter().enumerate() {
+        let Some(line) = line.to_slice() else { continue };
+        for (sum, rates) in sums.row_mut(row / 2).iter_mut().zip(line.chunks(2)) {
+            for rate in rates.iter().filter(|rate| !rate.is_nan()) {
+                *sum = [sum[0] + rate, sum[1] + 1.0];
             }
         }
-        sum / known
-    })
+    }
+    sums.map(|[sum, known]| sum / known)
 }
