@@ -16,6 +16,8 @@ use crate::voices::Voices;
 
 /// The age by which the step of the autoregressive processes is chosen, minutes: that of the field next to it.
 const STEP_MIN: f32 = 5.0;
+/// Shorter steps tell little of change and make too many of them; after longer ones nothing is left to go on.
+const STEPS_MIN: std::ops::RangeInclusive<f32> = 1.5..=20.0;
 /// Standard deviation of the window in which ANVIL takes correlations, km.
 const WINDOW_KM: f32 = 50.0;
 /// The minutes within which neither is heard on the onset of rain any longer, but for 1/e.
@@ -45,7 +47,7 @@ impl Evolution {
         most_min: f32,
     ) -> Result<Option<Self>, NowcastError> {
         let age_min = |f: &RainField| last.valid_time.duration_since(f.valid_time).as_secs_f32() / 60.0;
-        let ages = past.iter().map(age_min).filter(|age| *age > 0.0);
+        let ages = past.iter().map(age_min).filter(|age| STEPS_MIN.contains(age));
         let Some(step_min) = ages.min_by(|a, b| (a - STEP_MIN).abs().total_cmp(&(b - STEP_MIN).abs())) else {
             return Ok(None);
         };
@@ -126,4 +128,55 @@ fn halved(field: &Array2<f32>) -> Array2<f32> {
         }
     }
     sums.map(|[sum, known]| sum / known)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::sync::Arc;
+
+    use jiff::{SignedDuration, Timestamp};
+    use raincell_model::Grid;
+
+    /// Four fields of one shower at rest, so many seconds apart.
+    fn past(seconds: i64) -> Vec<RainField> {
+        let grid = Arc::new(Grid::around_radar(50.0, 5.0, 30.0, 1.0));
+        let rate_mm_h =
+            Array2::from_shape_fn(grid.shape(), |(r, c)| if r.abs_diff(20) + c.abs_diff(40) < 9 { 8.0 } else { 0.0 });
+        (0..4)
+            .map(|i| {
+                let valid_time =
+                    Timestamp::from_second(1_500_000_000).unwrap() + SignedDuration::from_secs(seconds * i);
+                RainField { grid: grid.clone(), valid_time, rate_mm_h: rate_mm_h.clone() }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn both_speak_where_it_rains_and_are_silent_elsewhere() {
+        let past = past(300);
+        let motion = MotionField::at_rest(past[0].grid.clone());
+        let evolution = Evolution::of(&past, &past[3], &motion, 1, 60.0).unwrap().unwrap();
+        let (voices, mut said) = (Voices::of(&past[3].rate_mm_h), Plane::default());
+        for lead_min in [1.0, 7.5, 60.0] {
+            evolution.at(lead_min, &voices, &mut said);
+            assert_eq!(
+                (said.rows, said.columns),
+                (past[0].grid.shape().0.div_ceil(2), past[0].grid.shape().1.div_ceil(2))
+            );
+            let at = |row: usize, column: usize| said.cells[row * said.columns + column];
+            assert!(at(10, 20)[0] > 0.5 && at(10, 20)[2] > 1.0, "{lead_min}: {:?}", at(10, 20));
+            assert_eq!(at(25, 4), [0.0; 4], "{lead_min}");
+        }
+    }
+
+    #[test]
+    fn fields_a_few_seconds_or_an_hour_apart_are_no_steps() {
+        for seconds in [10, 3600] {
+            let past = past(seconds);
+            let motion = MotionField::at_rest(past[0].grid.clone());
+            assert!(Evolution::of(&past, &past[3], &motion, 1, 120.0).unwrap().is_none(), "{seconds}");
+        }
+    }
 }
