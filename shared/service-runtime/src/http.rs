@@ -15,12 +15,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::door::{Door, Guests, Peer};
 
-/// How long clients have to leave by themselves, told so with each answer, before idle connections are closed.
-const FAREWELL: Duration = Duration::from_millis(500);
-/// How often it is looked whether they have.
+/// How long the server waits for others when it is to stop.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// How long clients have to leave by themselves, told so with each answer, before idle connections are closed.
+    farewell: Duration,
+    /// How long open requests may take to finish after that.
+    drain: Duration,
+}
+
+const PATIENCE: Patience = Patience { farewell: Duration::from_millis(500), drain: Duration::from_secs(5) };
+/// How often it is looked whether clients have left.
 const FAREWELL_LOOK: Duration = Duration::from_millis(10);
-/// How long open requests may take to finish after that.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// Listens on an address (`127.0.0.1:0` for any free port).
 ///
@@ -57,6 +63,16 @@ pub async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    serve_with(PATIENCE, service, listener, router, shutdown).await
+}
+
+async fn serve_with(
+    patience: Patience,
+    service: &'static str,
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let desk = Desk { service, shutdown: shutdown.clone() };
     let router = router.layer(middleware::from_fn_with_state(desk, attend));
     let (door, guests) = Door::new(listener, shutdown.clone())?;
@@ -64,7 +80,7 @@ pub async fn serve(
     let server = axum::serve(door, router.into_make_service_with_connect_info::<Peer>())
         .with_graceful_shutdown(async move {
             closing.cancelled().await;
-            let _ = tokio::time::timeout(FAREWELL, farewell(guests)).await;
+            let _ = tokio::time::timeout(patience.farewell, farewell(guests)).await;
         })
         .into_future();
     tokio::pin!(server);
@@ -73,7 +89,7 @@ pub async fn serve(
         () = shutdown.cancelled() => {}
     }
     // Event streams never end by themselves; what is open after the drain is cut.
-    let drained = tokio::time::timeout(FAREWELL + DRAIN, server).await;
+    let drained = tokio::time::timeout(patience.farewell + patience.drain, server).await;
     if drained.is_err() {
         tracing::debug!(service, "connections still open after the drain were cut");
     }
@@ -113,4 +129,43 @@ async fn attend(State(desk): State<Desk>, mut request: Request, next: Next) -> R
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    const LONG: Patience = Patience { farewell: Duration::from_secs(60), drain: Duration::from_secs(60) };
+    const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+
+    #[tokio::test]
+    async fn who_is_inside_when_the_service_is_to_stop_is_answered_and_told_that_it_is_the_last_answer() {
+        let shutdown = CancellationToken::new();
+        let listener = bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let served = tokio::spawn(serve_with(LONG, "test", listener, router, shutdown.clone()));
+        let mut guest = TcpStream::connect(address).await.unwrap();
+
+        guest.write_all(ASK).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"here") {
+            assert_ne!(guest.read_buf(&mut answer).await.unwrap(), 0, "closed after {answer:?}");
+        }
+        assert!(!String::from_utf8_lossy(&answer).contains("connection: close"));
+
+        shutdown.cancel();
+        guest.write_all(ASK).await.unwrap();
+        let mut last = String::new();
+        guest.read_to_string(&mut last).await.unwrap();
+        assert!(last.starts_with("HTTP/1.1 200 OK") && last.ends_with("here"), "{last}");
+        assert!(last.contains("connection: close"), "{last}");
+        served.await.unwrap().unwrap();
+        TcpStream::connect(address).await.unwrap_err();
+    }
 }

@@ -1,6 +1,6 @@
 //! The real binary on a socket that is handed to it, as systemd does: told of, restarted under load.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
@@ -89,25 +89,49 @@ fn log(folder: &Path) -> std::fs::File {
 }
 
 /// Asks for `path` again and again on connections that it keeps as long as the server does. Anything but a whole answer
-/// with 200 is an error.
+/// with 200 is an error. As HTTP clients do (RFC 9112, 9.3.1), a connection that ends before a byte of the answer is not one
+/// yet: the request goes out once more on a new one. Where many processes share few processors, a thread may lie idle for
+/// longer than the service waits for those it bids farewell.
 fn ask(address: SocketAddr, path: &str, stop: &AtomicBool, answers: &AtomicUsize) -> Result<(), String> {
     let mut connection: Option<BufReader<TcpStream>> = None;
+    let mut unanswered = false;
     while !stop.load(Ordering::Relaxed) {
         let mut open = match connection.take() {
             Some(open) => open,
             None => BufReader::new(TcpStream::connect(address).map_err(|e| format!("connect: {e}"))?),
         };
-        let goes_on = exchange(&mut open, path).map_err(|error| format!("{path}: {error}"))?;
-        answers.fetch_add(1, Ordering::Relaxed);
-        connection = goes_on.then_some(open);
+        match exchange(&mut open, path) {
+            Ok(goes_on) => {
+                answers.fetch_add(1, Ordering::Relaxed);
+                unanswered = false;
+                connection = goes_on.then_some(open);
+            }
+            Err(Failure::Unanswered(_)) if !unanswered => unanswered = true,
+            Err(Failure::Unanswered(error)) => return Err(format!("{path}: unanswered twice: {error}")),
+            Err(Failure::Answer(error)) => return Err(format!("{path}: {error}")),
+        }
     }
     Ok(())
 }
 
+enum Failure {
+    /// The connection ended before a byte of the answer.
+    Unanswered(std::io::Error),
+    Answer(std::io::Error),
+}
+
 /// One request; whether the server keeps the connection.
-fn exchange(open: &mut BufReader<TcpStream>, path: &str) -> std::io::Result<bool> {
+fn exchange(open: &mut BufReader<TcpStream>, path: &str) -> Result<bool, Failure> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+    open.get_mut().write_all(request.as_bytes()).map_err(Failure::Unanswered)?;
+    if open.fill_buf().map_err(Failure::Unanswered)?.is_empty() {
+        return Err(Failure::Unanswered(ErrorKind::UnexpectedEof.into()));
+    }
+    answer(open).map_err(Failure::Answer)
+}
+
+fn answer(open: &mut BufReader<TcpStream>) -> std::io::Result<bool> {
     let wrong = |what: &str| std::io::Error::other(what.to_owned());
-    open.get_mut().write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes())?;
     let mut line = String::new();
     open.read_line(&mut line)?;
     if !line.starts_with("HTTP/1.1 200") {
