@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use jiff::Timestamp;
 use raincell_api_types::dead_letters::{DeadLetter, DeadLetterState};
-use raincell_frame_store::{FrameStore, SqliteStore};
+use raincell_frame_store::{FrameStore, SqliteStore, StoreError};
 use raincell_service_runtime::{config, service};
 use raincell_store::{Backend, Config};
 
@@ -72,16 +72,26 @@ pub fn run_dead_letters(arguments: &DeadLettersArguments) -> anyhow::Result<Outc
             DeadLettersCommand::Show { id } => {
                 output::line(&serde_json::to_string_pretty(&store.dead_letter(*id).await?)?)?;
             }
-            DeadLettersCommand::Replay { ids } => {
-                for &id in ids {
-                    let now = Timestamp::now();
-                    let letter = store.set_dead_letter_state(id, DeadLetterState::ReplayRequested, now).await?;
-                    output::line(&text_line(&letter))?;
-                }
-            }
+            DeadLettersCommand::Replay { ids } => return replay(&*store, ids).await,
         }
         Ok(Outcome::AllDone)
     })
+}
+
+/// Marks them; the services that gave them up look for these. One that is not there does not hold up the others.
+async fn replay(store: &dyn FrameStore, ids: &[u64]) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome::AllDone;
+    for &id in ids {
+        match store.set_dead_letter_state(id, DeadLetterState::ReplayRequested, Timestamp::now()).await {
+            Ok(letter) => output::line(&text_line(&letter))?,
+            Err(error @ StoreError::NotFound { .. }) => {
+                eprintln!("{error}");
+                outcome = Outcome::SomeFailed;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(outcome)
 }
 
 /// As the service reads it, but for the token, which nobody needs here.
@@ -129,7 +139,11 @@ async fn check(database: &Path) -> anyhow::Result<Outcome> {
 
 async fn undelete(config: &Config, source: Option<&str>) -> anyhow::Result<Outcome> {
     let back = open_any(config).await?.undelete(source, Timestamp::now()).await?;
-    output::line(&format!("{} frames and {} nowcast runs are back", back.frames, back.nowcasts))?;
+    if (back.frames, back.nowcasts) == (0, 0) {
+        let whose = source.map_or_else(String::new, |source| format!(" of {source}"));
+        bail!("nothing{whose} to bring back: nothing has expired that is not removed yet");
+    }
+    output::line(&format!("back again: {} frames, {} nowcast runs", back.frames, back.nowcasts))?;
     Ok(Outcome::AllDone)
 }
 
