@@ -1,5 +1,5 @@
 //! Load on a running store: what one box bears. `bench/store.sh` starts one and runs this against it; any other is
-//! measured by `load --url http://… --token …`.
+//! measured by `load --url http://… --token …`. With `--large yes` only frames as large as a continent are put and read.
 //!
 //! Prints a line for each number, as `name=value`. Frames are a real composite where `RAINCELL_TEST_DATA` has one,
 //! else made up; each PUT is another valid time, so that each is a new frame.
@@ -27,6 +27,11 @@ const SIDE: usize = 700;
 const EVENT: &str = "composites/knmi_20100826";
 const PUTS: usize = 500;
 const READS: usize = 200;
+/// Rows and columns of a large frame; composites of this event, which a quarter of the cells is wet of, are laid out side
+/// by side in it.
+const LARGE: (usize, usize) = (3500, 7000);
+const LARGE_EVENT: &str = "composites/fmi_20160928";
+const LARGE_PUTS: usize = 10;
 /// Writers at once, and for how long.
 const WRITERS: usize = 8;
 const SUSTAINED: Duration = Duration::from_secs(10);
@@ -36,25 +41,27 @@ const READY: usize = 6000;
 struct Arguments {
     url: String,
     token: String,
+    large: bool,
 }
 
 fn arguments() -> anyhow::Result<Arguments> {
-    let (mut url, mut token) = (None, None);
+    let (mut url, mut token, mut large) = (None, None, false);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().with_context(|| format!("{word} wants a value"))?;
         match word.as_str() {
             "--url" => url = Some(value),
             "--token" => token = Some(value),
-            _ => anyhow::bail!("{word}: expected --url and --token"),
+            "--large" => large = value == "yes",
+            _ => anyhow::bail!("{word}: expected --url, --token and --large"),
         }
     }
-    Ok(Arguments { url: url.context("--url is missing")?, token: token.unwrap_or_default() })
+    Ok(Arguments { url: url.context("--url is missing")?, token: token.unwrap_or_default(), large })
 }
 
-/// The newest composite of the event, its northern 700 rows.
-fn real_field() -> anyhow::Result<Option<RainField>> {
-    let Some(folder) = std::env::var_os("RAINCELL_TEST_DATA").map(|data| PathBuf::from(data).join(EVENT)) else {
+/// The composite in the middle of an event.
+fn composite(event: &str) -> anyhow::Result<Option<RainField>> {
+    let Some(folder) = std::env::var_os("RAINCELL_TEST_DATA").map(|data| PathBuf::from(data).join(event)) else {
         return Ok(None);
     };
     if !folder.is_dir() {
@@ -69,11 +76,16 @@ fn real_field() -> anyhow::Result<Option<RainField>> {
         return Ok(None);
     };
     let zr = raincell_gridding::ZR::default();
-    let field = raincell_gridding::grid_scan_to_rain(&scan, &zr, raincell_gridding::DEFAULT_CAP_MM_H)?.field;
-    ensure!(field.grid.shape().0 >= SIDE && field.grid.shape().1 >= SIDE, "{} is too small", path.display());
-    let grid = Grid { width: SIDE, height: SIDE, ..Grid::clone(&field.grid) };
-    let rate_mm_h = Array2::from_shape_fn((SIDE, SIDE), |cell| field.rate_mm_h[cell]);
-    Ok(Some(RainField { grid: Arc::new(grid), rate_mm_h, ..field }))
+    Ok(Some(raincell_gridding::grid_scan_to_rain(&scan, &zr, raincell_gridding::DEFAULT_CAP_MM_H)?.field))
+}
+
+/// A field of so many rows and columns, filled with another from the north-west on as often as it takes.
+fn laid_out(field: &RainField, (rows, columns): (usize, usize)) -> RainField {
+    let (height, width) = field.grid.shape();
+    let grid = Grid { width: columns, height: rows, ..Grid::clone(&field.grid) };
+    let rate_mm_h =
+        Array2::from_shape_fn((rows, columns), |(row, column)| field.rate_mm_h[(row % height, column % width)]);
+    RainField { grid: Arc::new(grid), rate_mm_h, ..field.clone() }
 }
 
 /// A quarter of it wet, without any noise.
@@ -149,13 +161,60 @@ async fn sustained(client: &StoreClient, source: &'static str, frames: Vec<(Time
     Ok(next.load(Ordering::Relaxed).min(frames.len()) as f64 / began.elapsed().as_secs_f64())
 }
 
+/// Point series of two hours at places that are spread over so much of the grid.
+async fn point_series(
+    client: &StoreClient,
+    source: &str,
+    grid: &Grid,
+    (name, spread): (&str, f64),
+) -> anyhow::Result<()> {
+    let georeference = grid.georeference()?;
+    let mut latencies = Vec::new();
+    for number in 0..READS {
+        // Multiples of irrational numbers (the plastic number's) fall everywhere, each far from the one before.
+        let [x, y] = [(0.754_877_666, grid.width), (0.569_840_291, grid.height)]
+            .map(|(step, side): (f64, usize)| side as f64 * (0.5 + spread * ((step * number as f64).fract() - 0.5)));
+        let (lat_deg, lon_deg) = georeference.lat_lon_of(x, y).context("the grid has no such place")?;
+        latencies.push(timed(client.rain(lat_deg, lon_deg, 120, Some(source))).await?);
+    }
+    tell(name, latencies);
+    Ok(())
+}
+
+/// Frames of a continent, put and read one after the other.
+async fn large_frames(client: &StoreClient) -> anyhow::Result<()> {
+    let real = composite(LARGE_EVENT)?;
+    println!("large_frame={}", if real.is_some() { "real" } else { "made up" });
+    let small = real.unwrap_or_else(made_up_field);
+    let field = laid_out(&small, LARGE);
+    let ready = frames(&field, "bench-large", LARGE_PUTS)?;
+    println!("large_frame_bytes={}", ready[0].1.len());
+    let (mut puts, mut gets) = (Vec::new(), Vec::new());
+    for (time, body) in ready {
+        puts.push(timed(client.put_frame_bytes("bench-large", "rate", time, body, None)).await?);
+    }
+    for info in client.latest_frames("bench-large", "rate", LARGE_PUTS).await? {
+        gets.push(timed(client.frame_bytes(&info)).await?);
+    }
+    tell("large_put", puts);
+    tell("large_get", gets);
+    // The places must be on the earth: so far as the composite goes.
+    let (rows, columns) = small.grid.shape();
+    let part = Grid { width: columns, height: rows, ..Grid::clone(&field.grid) };
+    point_series(client, "bench-large", &part, ("large_point_series_2h", 0.9)).await?;
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { url, token } = arguments()?;
+    let Arguments { url, token, large } = arguments()?;
     let client = StoreClient::new(&url, &token)?;
-    let real = real_field()?;
+    if large {
+        return large_frames(&client).await;
+    }
+    let real = composite(EVENT)?;
     println!("frame={}", if real.is_some() { "real" } else { "made up" });
-    let field = real.unwrap_or_else(made_up_field);
+    let field = laid_out(&real.unwrap_or_else(made_up_field), (SIDE, SIDE));
     let source = "bench-one";
     let ready = frames(&field, source, PUTS)?;
     println!("frame_bytes={}", ready[0].1.len());
@@ -172,13 +231,9 @@ async fn main() -> anyhow::Result<()> {
     }
     tell("latest_12", latencies);
 
-    let middle = SIDE as f64 / 2.0;
-    let place = field.grid.georeference()?.lat_lon_of(middle, middle).context("the grid has no middle")?;
-    let mut latencies = Vec::new();
-    for _ in 0..READS {
-        latencies.push(timed(client.rain(place.0, place.1, 120, Some(source))).await?);
+    for series in [("point_series_2h", 0.0), ("point_series_2h_all_over", 0.9)] {
+        point_series(&client, source, &field.grid, series).await?;
     }
-    tell("point_series_2h", latencies);
 
     let frames = frames(&field, "bench-many", READY)?;
     println!("sustained_puts_per_s={:.0}", sustained(&client, "bench-many", frames).await?);

@@ -12,6 +12,7 @@ mod config;
 mod dead_letters;
 mod events;
 mod frames;
+mod known_blocks;
 mod leases;
 mod nowcasts;
 mod parameters;
@@ -35,6 +36,7 @@ use tokio::net::TcpListener;
 
 pub use backend::{Backend, init, open, place};
 pub use config::Config;
+use known_blocks::KnownBlocks;
 
 /// What every handler has.
 #[derive(Clone, Debug)]
@@ -43,6 +45,8 @@ pub(crate) struct App {
     pub(crate) runtime: Runtime,
     /// The largest frame or run.
     pub(crate) body_limit_bytes: usize,
+    /// For point series.
+    pub(crate) known_blocks: Arc<KnownBlocks>,
 }
 
 /// Serves until the runtime is shut down.
@@ -51,7 +55,12 @@ pub(crate) struct App {
 /// When the database cannot be opened, or the server itself fails.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let body_limit_bytes = config.body_limit_mb as usize * (1 << 20);
-    let app = App { store: backend::open(&config).await?, runtime: runtime.clone(), body_limit_bytes };
+    let app = App {
+        store: backend::open(&config).await?,
+        runtime: runtime.clone(),
+        body_limit_bytes,
+        known_blocks: Arc::default(),
+    };
     let health = Health::new("store");
     health.set("database", Condition::Ok, "opened");
     match config.backend {

@@ -1,7 +1,7 @@
 //! `/v1/rain`: a point series straight from the stored frames.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
@@ -9,14 +9,15 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use jiff::SignedDuration;
 use raincell_api_types::frames::{FrameInfo, RainSample, RainSeries};
-use raincell_frame::{DecodeError, decode_header, decode_point_under};
-use raincell_frame_store::{SegmentOf, StoreError, Stored};
+use raincell_frame::{CellPlace, DecodeError, FrameHeader, GroupDecoder, decode_header};
+use raincell_frame_store::{StoreError, Stored, Wanted};
 use raincell_model::{GeoReference, Grid, Observation};
 use raincell_service_runtime::Problem;
-use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::App;
 use crate::answers::Refusal;
+use crate::known_blocks::{FrameHash, KnownBlocks};
 use crate::parameters::Parameters;
 
 const PRODUCT: &str = "rate";
@@ -28,21 +29,23 @@ pub(crate) async fn series(State(app): State<App>, parameters: Parameters) -> Re
     let lon_deg = parameters.required_number("lon", &(-180.0..=180.0))?;
     let past_minutes = parameters.number("past", &(0..=LONGEST_PAST_MINUTES))?.unwrap_or(0);
     let source = source_of(&app, parameters.text("source")).await?;
-    let reading = Arc::new(PointReading { lat_deg, lon_deg, cells: Mutex::default() });
-    let segment_of: SegmentOf = {
-        let reading = Arc::clone(&reading);
-        Arc::new(move |header| reading.cell(&header.grid).and_then(|(row, column)| header.segment_of(row, column)))
-    };
+    let reading = Arc::new(PointReading::new(lat_deg, lon_deg, Arc::clone(&app.known_blocks)));
     let past = SignedDuration::from_mins(past_minutes);
-    let series = app.store.recent_segments(&source, PRODUCT, past, segment_of).await?;
+    let wanted = Arc::clone(&reading);
+    let series = app.store.recent_segments(&source, PRODUCT, past, wanted).await?;
     if series.is_empty() {
         return Err(StoreError::NotFound { what: format!("a frame of {source}") }.into());
     }
-    // Side by side, and not where requests wait for each other.
-    let samples = tokio::task::spawn_blocking(move || {
-        series.into_par_iter().map(|stored| reading.sample(&stored)).collect::<Result<Vec<_>, _>>()
-    });
-    let samples = samples.await.map_err(|error| Problem::internal(&error))??;
+    let samples = if series.iter().all(|stored| reading.answer(&stored.info).is_some()) {
+        series.iter().map(|stored| reading.sample(&mut None, stored)).collect::<Result<Vec<_>, _>>()?
+    } else {
+        // Side by side, and not where requests wait for each other.
+        let samples = tokio::task::spawn_blocking(move || {
+            let decoded = series.par_iter().map_init(|| None, |decoder, stored| reading.sample(decoder, stored));
+            decoded.collect::<Result<Vec<_>, _>>()
+        });
+        samples.await.map_err(|error| Problem::internal(&error))??
+    };
     Ok(Json(RainSeries { source, samples }).into_response())
 }
 
@@ -68,11 +71,31 @@ async fn source_of(app: &App, asked: Option<&str>) -> Result<String, Refusal> {
 struct PointReading {
     lat_deg: f64,
     lon_deg: f64,
+    known: Arc<KnownBlocks>,
     /// Cell of the place by fingerprint of the grid; `None` off the grid.
     cells: Mutex<BTreeMap<u64, Option<(usize, usize)>>>,
+    /// What is known of frames without a look at their bodies, by content hash.
+    answers: Mutex<BTreeMap<String, Observation>>,
+}
+
+impl Wanted for PointReading {
+    fn is_known(&self, info: &FrameInfo) -> bool {
+        let Some(observation) = self.remembered(info) else { return false };
+        // It may be forgotten again before it is asked for.
+        lock(&self.answers).insert(info.hash.clone(), observation);
+        true
+    }
+
+    fn segment_of(&self, header: &FrameHeader) -> Option<usize> {
+        self.cell(&header.grid).and_then(|(row, column)| header.segment_of(row, column))
+    }
 }
 
 impl PointReading {
+    fn new(lat_deg: f64, lon_deg: f64, known: Arc<KnownBlocks>) -> Self {
+        Self { lat_deg, lon_deg, known, cells: Mutex::default(), answers: Mutex::default() }
+    }
+
     /// Row and column; `None` off the grid.
     fn cell(&self, grid: &Grid) -> Option<(usize, usize)> {
         let find = || {
@@ -82,25 +105,66 @@ impl PointReading {
                 .ok();
             georeference?.index_of(self.lat_deg, self.lon_deg)
         };
-        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        *cells.entry(grid.fingerprint()).or_insert_with(find)
+        *lock(&self.cells).entry(grid.fingerprint()).or_insert_with(find)
     }
 
-    fn sample(&self, Stored { info, body }: &Stored<FrameInfo>) -> Result<RainSample, Problem> {
-        let rate_mm_h = self.rate(body).map_err(|error| {
+    fn answer(&self, info: &FrameInfo) -> Option<Observation> {
+        lock(&self.answers).get(&info.hash).copied()
+    }
+
+    /// What other requests have left.
+    fn remembered(&self, info: &FrameInfo) -> Option<Observation> {
+        let hash = FrameHash::of(&info.hash)?;
+        let header = self.known.header(hash)?;
+        let Some((row, column)) = self.cell(&header.grid) else { return Some(Observation::NoData) };
+        match header.place_of(row, column) {
+            CellPlace::Header(observation) => Some(observation),
+            CellPlace::Group(number) => Some(self.known.group(hash, number)?.at(&header, row, column)),
+        }
+    }
+
+    fn sample(&self, decoder: &mut Option<GroupDecoder>, stored: &Stored<FrameInfo>) -> Result<RainSample, Problem> {
+        let Stored { info, body } = stored;
+        let observation = self.answer(info).map_or_else(|| self.decoded(decoder, info, body), Ok).map_err(|error| {
             Problem::internal(&format!("frame {}/{} of {}: {error}", info.source, info.product, info.valid_time))
         })?;
-        Ok(RainSample { valid_time: info.valid_time, rate_mm_h })
-    }
-
-    /// mm/h, or `None` where nothing was observed.
-    fn rate(&self, body: &Bytes) -> Result<Option<f32>, DecodeError> {
-        let header = decode_header(body)?;
-        let Some((row, column)) = self.cell(&header.grid) else { return Ok(None) };
-        Ok(match decode_point_under(&header, body, row, column)? {
+        let rate_mm_h = match observation {
             Observation::NoData => None,
             Observation::Dry => Some(0.0),
             Observation::Rain(rate_mm_h) => Some(rate_mm_h),
-        })
+        };
+        Ok(RainSample { valid_time: info.valid_time, rate_mm_h })
     }
+
+    /// Decodes the blocks around the place, and keeps them.
+    fn decoded(
+        &self,
+        decoder: &mut Option<GroupDecoder>,
+        info: &FrameInfo,
+        body: &Bytes,
+    ) -> Result<Observation, DecodeError> {
+        let hash = FrameHash::of(&info.hash);
+        let header = match hash.and_then(|hash| self.known.header(hash)) {
+            Some(header) => header,
+            None => Arc::new(decode_header(body)?),
+        };
+        if let Some(hash) = hash {
+            self.known.keep_header(hash, &header);
+        }
+        let Some((row, column)) = self.cell(&header.grid) else { return Ok(Observation::NoData) };
+        let number = match header.place_of(row, column) {
+            CellPlace::Header(observation) => return Ok(observation),
+            CellPlace::Group(number) => number,
+        };
+        let group = decoder.get_or_insert_default().decode(&header, body, number)?;
+        let observation = group.at(&header, row, column);
+        if let Some(hash) = hash {
+            self.known.keep_group(hash, number, group);
+        }
+        Ok(observation)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -44,8 +44,22 @@ pub struct Stored<T> {
     pub body: Bytes,
 }
 
-/// Says which segment of a frame somebody wants; `None` where its header says it all.
-pub type SegmentOf = Arc<dyn Fn(&FrameHeader) -> Option<usize> + Send + Sync>;
+/// What somebody wants of each frame of a series. A closure that says which segment is one of these.
+pub trait Wanted: Send + Sync {
+    /// True where nothing of a frame needs to be read: its content, by the hash, is known already.
+    fn is_known(&self, _info: &FrameInfo) -> bool {
+        false
+    }
+
+    /// The segment that is wanted; `None` where the header says it all.
+    fn segment_of(&self, header: &FrameHeader) -> Option<usize>;
+}
+
+impl<F: Fn(&FrameHeader) -> Option<usize> + Send + Sync> Wanted for F {
+    fn segment_of(&self, header: &FrameHeader) -> Option<usize> {
+        self(header)
+    }
+}
 
 /// How much was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,7 +128,8 @@ pub trait FrameStore: Debug + Send + Sync {
     async fn latest_frames(&self, source: &str, product: &str, n: usize) -> Result<Vec<FrameInfo>, StoreError>;
 
     /// The newest frame and those up to `past` before it (by valid time), in ascending order, each with its header and the
-    /// segment that is asked for; any other segment may be all zeros. A frame that goes away meanwhile is left out.
+    /// segment that is wanted; any other segment may be all zeros, and of one that is known nothing is there at all. A
+    /// frame that goes away meanwhile is left out.
     ///
     /// # Errors
     /// As any call.
@@ -123,7 +138,7 @@ pub trait FrameStore: Debug + Send + Sync {
         source: &str,
         product: &str,
         past: SignedDuration,
-        segment_of: SegmentOf,
+        wanted: Arc<dyn Wanted>,
     ) -> Result<Vec<Stored<FrameInfo>>, StoreError>;
 
     /// What is stored of each source and product, in the order of their names.

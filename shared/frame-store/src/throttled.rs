@@ -15,9 +15,7 @@ use raincell_api_types::leases::{Fence, Lease, LeaseChange};
 use raincell_api_types::verification::{PooledSums, ScoredNowcast};
 use tokio::sync::watch;
 
-use crate::{
-    FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, SegmentOf, StoreError, Stored, WriteCondition,
-};
+use crate::{FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, StoreError, Stored, Wanted, WriteCondition};
 
 /// How slow, and how often not at all. The default changes nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,9 +95,9 @@ impl FrameStore for ThrottledStore {
         source: &str,
         product: &str,
         past: SignedDuration,
-        segment_of: SegmentOf,
+        wanted: Arc<dyn Wanted>,
     ) -> Result<Vec<Stored<FrameInfo>>, StoreError> {
-        self.through(self.inner.recent_segments(source, product, past, segment_of)).await
+        self.through(self.inner.recent_segments(source, product, past, wanted)).await
     }
 
     async fn sources(&self) -> Result<Vec<SourceInfo>, StoreError> {

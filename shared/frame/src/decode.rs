@@ -6,11 +6,10 @@ use fearless_simd::{Level, dispatch};
 use ndarray::Array2;
 use raincell_model::{Observation, RainField};
 
-use crate::blocks::{BLOCK_CELLS, BlockState, GROUP_BLOCKS, SIDE};
-use crate::bytes::{Reader, wrong};
-use crate::group::{Decoded, MISSING, decode_group};
-use crate::header::{FrameHeader, SegmentInfo};
-use crate::rans::{Decoder, Words};
+use crate::blocks::{BlockState, SIDE};
+use crate::body::{BodyReader, CellPlace, GroupDecoder};
+use crate::group::MISSING;
+use crate::header::FrameHeader;
 use crate::{DecodeError, Frame};
 
 /// Decodes a whole frame.
@@ -33,30 +32,20 @@ pub fn decode_header(bytes: &[u8]) -> Result<FrameHeader, DecodeError> {
     FrameHeader::read(bytes)
 }
 
-/// What the frame says of one cell; [`Observation::NoData`] off its grid. Decodes at most a group of 16 blocks of 32 × 32 cells, down to its row.
+/// What the frame says of one cell; [`Observation::NoData`] off its grid. Decodes at most a group of 16 blocks of 32 × 32
+/// cells, down to its row.
 ///
 /// # Errors
 /// [`DecodeError`] as [`decode`], for the parts that are looked at.
 pub fn decode_point(bytes: &[u8], row: usize, column: usize) -> Result<Observation, DecodeError> {
-    decode_point_under(&decode_header(bytes)?, bytes, row, column)
-}
-
-/// [`decode_point`] under the header of the same bytes, which was decoded before.
-///
-/// # Errors
-/// [`DecodeError`] as [`decode`], for the parts that are looked at.
-pub fn decode_point_under(
-    header: &FrameHeader,
-    bytes: &[u8],
-    row: usize,
-    column: usize,
-) -> Result<Observation, DecodeError> {
-    let window = window_of(Level::new(), bytes, header, row..row.saturating_add(1), column..column.saturating_add(1))?;
-    Ok(match window.first() {
-        Some(&rate) if rate > 0.0 => Observation::Rain(rate),
-        Some(&0.0) => Observation::Dry,
-        _ => Observation::NoData,
-    })
+    let header = decode_header(bytes)?;
+    match header.place_of(row, column) {
+        CellPlace::Header(observation) => Ok(observation),
+        CellPlace::Group(number) => {
+            let group = GroupDecoder::new().decode_rows(&header, bytes, number, row % SIDE + 1)?;
+            Ok(group.at(&header, row, column))
+        }
+    }
 }
 
 /// The cells of a window, cut off at the edge of the grid: shape (rows, columns), NaN = no data. Decodes only the
@@ -84,8 +73,6 @@ pub(crate) fn window_of(
         return Ok(Array2::zeros(shape));
     }
     let touched = blocks_of(header, &rows, &columns);
-    // Of the blocks of a group, no row is needed below the last one of the window.
-    let deepest = if touched.len() == 1 { (rows.end - 1) % SIDE + 1 } else { SIDE };
     // Its tables are not made for what is dry.
     let mut body = None;
     for block in touched {
@@ -97,7 +84,7 @@ pub(crate) fn window_of(
         let in_rows = top.max(rows.start)..(top + SIDE).min(rows.end);
         let in_columns = left.max(columns.start)..(left + SIDE).min(columns.end);
         let decoded = if block.state == BlockState::Mixed {
-            let body = body.get_or_insert_with(|| BodyReader::new(level, bytes, header, deepest));
+            let body = body.get_or_insert_with(|| BodyReader::new(level, bytes, header));
             Some(body.block(block.stored)?)
         } else {
             None
@@ -178,87 +165,4 @@ fn blocks_of(header: &FrameHeader, rows: &Range<usize>, columns: &Range<usize>) 
     // By group, so that none is decoded twice.
     touched.sort_by_key(|block| block.stored);
     touched
-}
-
-/// Finds blocks in the body; remembers the segment it checked and the group it decoded last.
-struct BodyReader<'a> {
-    level: Level,
-    bytes: &'a [u8],
-    header: &'a FrameHeader,
-    checked: Option<usize>,
-    loaded: Option<(usize, usize)>,
-    group: Decoded,
-    words: Words,
-    decoder: Decoder,
-    /// How many rows of the blocks are asked for.
-    rows: usize,
-}
-
-impl<'a> BodyReader<'a> {
-    fn new(level: Level, bytes: &'a [u8], header: &'a FrameHeader, rows: usize) -> Self {
-        Self {
-            level,
-            bytes,
-            header,
-            checked: None,
-            loaded: None,
-            group: Decoded::new(),
-            words: Words::new(),
-            decoder: header.frequencies.decoder(),
-            rows,
-        }
-    }
-
-    /// The group that a stored block is in, and its place there.
-    fn block(&mut self, stored: usize) -> Result<(&Decoded, usize), DecodeError> {
-        // The segment table covers all stored blocks from 0 on, so that one segment begins at or before each.
-        let number = self.header.segments.partition_point(|s| s.first_block <= stored) - 1;
-        let segment = self.header.segments[number];
-        let in_segment = stored - segment.first_block;
-        let group = in_segment / GROUP_BLOCKS;
-        if self.loaded != Some((number, group)) {
-            if self.checked != Some(number) {
-                self.check(&segment)?;
-                self.checked = Some(number);
-            }
-            self.load_group(&segment, group)?;
-            self.loaded = Some((number, group));
-        }
-        Ok((&self.group, in_segment % GROUP_BLOCKS))
-    }
-
-    fn check(&self, segment: &SegmentInfo) -> Result<(), DecodeError> {
-        let (offset, end) = (segment.offset, segment.offset + segment.length);
-        let found = crc32fast::hash(&self.bytes[offset..end]);
-        if found == segment.crc {
-            return Ok(());
-        }
-        Err(DecodeError::Checksum { field: "segment", offset, end, expected: segment.crc, found })
-    }
-
-    fn load_group(&mut self, segment: &SegmentInfo, group: usize) -> Result<(), DecodeError> {
-        let bytes = &self.bytes[segment.offset..segment.offset + segment.length];
-        let groups = segment.blocks.div_ceil(GROUP_BLOCKS);
-        let mut reader = Reader::at(bytes, segment.offset);
-        let mut begin = groups * 4;
-        for _ in 0..group {
-            begin = begin.saturating_add(reader.u32("length of a group")? as usize);
-        }
-        let length_at = reader.offset();
-        let length = reader.u32("length of a group")? as usize;
-        let blocks = GROUP_BLOCKS.min(segment.blocks - group * GROUP_BLOCKS);
-        let Some(packed) = bytes.get(begin..).and_then(|rest| rest.get(..length)) else {
-            let expected = format_args!("at most {}", bytes.len().saturating_sub(begin)).to_string();
-            return Err(wrong("length of a group", length_at, expected, length));
-        };
-        let (weights, rows) = (&self.header.weights, self.rows);
-        let (decoder, words, loaded) = (&self.decoder, &mut self.words, &mut self.group);
-        let decoded = dispatch!(self.level, _ => decode_group(packed, blocks, rows, weights, decoder, words, loaded));
-        if decoded.is_none() {
-            let found = format_args!("{length} bytes that are not that").to_string();
-            let expected = format_args!("{blocks} blocks of {BLOCK_CELLS} cells").to_string();
-            return Err(wrong("group of blocks", segment.offset + begin, expected, found));
-        }
-        Ok(())
-    }
 }

@@ -185,6 +185,7 @@ pub(crate) fn encode_group(
 pub(crate) const MISSING: u8 = 255;
 
 /// The ranks of a group as it was decoded, by row and block: 0 where it is dry, [`MISSING`] where nothing was observed.
+#[derive(Debug)]
 pub(crate) struct Decoded(Box<[[[u8; SIDE]; GROUP_BLOCKS]; SIDE]>);
 
 impl Decoded {

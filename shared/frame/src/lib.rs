@@ -1,7 +1,7 @@
 //! The sparse frame: one field of one instant as few bytes, and the bundle of frames that a nowcast run is.
 //!
 //! - [`encode`] and [`decode`] turn a [`Frame`] into bytes and back; [`decode_header`], [`decode_point`] and
-//!   [`decode_window`] read a part without touching the rest.
+//!   [`decode_window`] read a part without touching the rest; a [`GroupDecoder`] does for those who ask again and again.
 //! - [`encode_run`], [`decode_run`] and [`decode_run_header`] do the same for a whole
 //!   [`NowcastRun`](raincell_model::NowcastRun).
 //!
@@ -13,6 +13,7 @@
 #![allow(clippy::inline_always)]
 
 mod blocks;
+mod body;
 mod bytes;
 mod decode;
 mod encode;
@@ -31,7 +32,8 @@ mod weights;
 use raincell_model::RainField;
 use sha2::{Digest, Sha256};
 
-pub use decode::{decode, decode_header, decode_point, decode_point_under, decode_window};
+pub use body::{BlockGroup, CellPlace, GroupDecoder};
+pub use decode::{decode, decode_header, decode_point, decode_window};
 pub use encode::{encode, encode_quantised};
 pub use error::{DecodeError, EncodeError};
 pub use header::{FrameHeader, SegmentInfo};

@@ -36,6 +36,12 @@ impl Palette {
         values
     }
 
+    /// The value of one rank, if it is wet.
+    pub fn value(&self, rank: u8, quantisation: Quantisation) -> Option<f32> {
+        let code = self.0.get(usize::from(rank).checked_sub(1)?)?;
+        Some(quantisation.value(*code)).filter(|value| *value > 0.0)
+    }
+
     pub fn write(&self, bytes: &mut Vec<u8>) {
         let mut bitmap = [0_u8; BITMAP_BYTES];
         for code in &self.0 {

@@ -138,20 +138,20 @@ impl Frequencies {
         Encoder(slots)
     }
 
-    #[allow(clippy::large_stack_arrays, reason = "goes to the heap; a slice would not tell its length")]
-    pub fn decoder(&self) -> Decoder {
-        let mut decoder = Decoder { slots: Box::new([0; DECODER_SLOTS]) };
-        for (context, frequencies) in self.0.iter().enumerate() {
-            let mut start = context << SCALE_BITS;
+    /// Puts the slots of all contexts into a decoder, whatever it had before.
+    pub fn fill(&self, decoder: &mut Decoder) {
+        for (frequencies, slots) in self.0.iter().zip(decoder.slots.chunks_exact_mut(SCALE as usize)) {
+            let mut rest = slots;
             for (symbol, &frequency) in frequencies.iter().enumerate().filter(|(_, frequency)| **frequency > 0) {
-                let end = start + frequency as usize;
-                for (within, slot) in decoder.slots[start..end].iter_mut().enumerate() {
+                let (slots, others) = rest.split_at_mut((frequency as usize).min(rest.len()));
+                for (within, slot) in slots.iter_mut().enumerate() {
                     *slot = (symbol as u32) << 24 | (within as u32) << 12 | frequency;
                 }
-                start = end;
+                rest = others;
             }
+            // A context that never came; what another frame knew of it must not be taken for this one's.
+            rest.fill(0);
         }
-        decoder
     }
 }
 
@@ -247,6 +247,12 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
+    /// That of no frame: [`Frequencies::fill`] makes it one.
+    #[allow(clippy::large_stack_arrays, reason = "goes to the heap; a slice would not tell its length")]
+    pub fn new() -> Self {
+        Self { slots: Box::new([0; DECODER_SLOTS]) }
+    }
+
     /// The symbols of the cells of a row that `list` names, by their contexts times [`CONTEXT_STEP`], each to its cell.
     /// In a context that never came, or past the end of the words, they are wrong; [`Source::is_complete`] tells in the
     /// end.
@@ -394,7 +400,9 @@ mod tests {
         }
         let (mut words, list) = (Words::new(), (0..4091).collect::<Vec<_>>());
         let mut source = Source::new(&bytes, &mut words).unwrap();
-        read.decoder().read(&mut source, &list, &contexts, &mut symbols);
+        let mut decoder = Decoder::new();
+        read.fill(&mut decoder);
+        decoder.read(&mut source, &list, &contexts, &mut symbols);
         assert!(events.iter().zip(symbols).all(|(event, symbol)| event.0 as u8 == symbol));
         assert!(source.is_complete());
     }

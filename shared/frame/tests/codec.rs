@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use ndarray::Array2;
 use proptest::prelude::*;
 use raincell_frame::{
-    Frame, Quantisation, content_hash, decode, decode_header, decode_point, decode_run, decode_run_header,
-    decode_window, encode, encode_run, encode_run_with,
+    CellPlace, Frame, GroupDecoder, Quantisation, content_hash, decode, decode_header, decode_point, decode_run,
+    decode_run_header, decode_window, encode, encode_run, encode_run_with,
 };
 use raincell_model::{Grid, MotionField, NowcastRun, Observation, RainField};
 use rand::rngs::SmallRng;
@@ -135,6 +135,29 @@ fn points_and_windows_are_those_of_the_whole() {
 }
 
 #[test]
+fn a_group_decoded_once_has_all_its_cells_whatever_was_decoded_before() {
+    let mut decoder = GroupDecoder::new();
+    for seed in 20..23 {
+        let bytes = encode(&storm(200, 300, seed)).unwrap();
+        let (header, whole) = (decode_header(&bytes).unwrap(), decode(&bytes).unwrap().field);
+        let mut groups = std::collections::BTreeMap::new();
+        for row in 0..202 {
+            for column in 0..302 {
+                let found = match header.place_of(row, column) {
+                    CellPlace::Header(observation) => observation,
+                    CellPlace::Group(number) => groups
+                        .entry(number)
+                        .or_insert_with(|| decoder.decode(&header, &bytes, number).unwrap())
+                        .at(&header, row, column),
+                };
+                assert_eq!(found, whole.at(row, column), "{row} {column}");
+            }
+        }
+        assert!(groups.len() > 1, "{} groups", groups.len());
+    }
+}
+
+#[test]
 fn large_fields_split_into_segments_that_fit_a_database_item() {
     let mut rng = SmallRng::seed_from_u64(7);
     let mut frame = storm(1500, 1500, 7);
@@ -185,6 +208,26 @@ fn reseal(bytes: &mut [u8]) {
         let crc = crc32fast::hash(&bytes[..length - 4]);
         bytes[length - 4..length].copy_from_slice(&crc.to_le_bytes());
     }
+}
+
+#[test]
+fn a_grid_of_one_block_is_held_to_the_end_of_its_group() {
+    let mut bytes = encode(&storm(5, 7, 12)).unwrap();
+    let header = decode_header(&bytes).unwrap();
+    let (table, segment) = (header.header_bytes - 4 - 16, header.segments[0]);
+    assert_eq!((header.segments.len(), segment.blocks), (1, 1));
+    // A word more than its cells need; lengths and checksums know of it.
+    bytes.extend([1, 0]);
+    let group = segment.offset..segment.offset + 4;
+    for length in [table + 8..table + 12, group] {
+        let longer = u32::from_le_bytes(bytes[length.clone()].try_into().unwrap()) + 2;
+        bytes[length].copy_from_slice(&longer.to_le_bytes());
+    }
+    let crc = crc32fast::hash(&bytes[segment.offset..]);
+    bytes[table + 12..table + 16].copy_from_slice(&crc.to_le_bytes());
+    reseal(&mut bytes);
+    let error = decode(&bytes).unwrap_err();
+    assert!(error.to_string().contains("group of blocks"), "{error}");
 }
 
 fn damage(bytes: &[u8], rng: &mut SmallRng) -> Vec<u8> {

@@ -101,6 +101,32 @@ async fn rain_at_a_point_keeps_dry_and_unknown_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rain_asked_for_again_is_the_same_and_follows_what_is_new_and_what_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let rates = async |past: u32| {
+        let series = server.client.rain(CENTRE.0, CENTRE.1, past, Some("a")).await.unwrap();
+        series.samples.iter().map(|sample| sample.rate_mm_h.map(f32::round)).collect::<Vec<_>>()
+    };
+    for (minutes, rate) in [(0, 3.0), (5, 0.0), (10, f32::NAN)] {
+        server.client.put_frame(&frame("a", minutes, rate)).await.unwrap();
+    }
+    let before = rates(60).await;
+    assert_eq!(before, [Some(3.0), Some(0.0), None]);
+    assert_eq!(rates(60).await, before);
+    server.client.put_frame(&frame("a", 15, 7.0)).await.unwrap();
+    assert_eq!(rates(60).await, [Some(3.0), Some(0.0), None, Some(7.0)]);
+    let first = server.client.latest_frames("a", "rate", 4).await.unwrap().remove(0);
+    let (other, time) = (encode(&frame("a", 0, 12.0)).unwrap(), first.valid_time);
+    server.client.put_frame_bytes("a", "rate", time, other.into(), Some(&first.hash)).await.unwrap();
+    assert_eq!(rates(60).await, [Some(12.0), Some(0.0), None, Some(7.0)]);
+    assert_eq!(rates(5).await, [None, Some(7.0)]);
+    // Elsewhere on the same frames.
+    let outside = server.client.rain(-33.0, 151.0, 60, Some("a")).await.unwrap();
+    assert!(outside.samples.len() == 4 && outside.samples.iter().all(|s| s.rate_mm_h.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_nowcast_run_is_stored_whole_and_the_newest_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path()).await;

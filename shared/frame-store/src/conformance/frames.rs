@@ -7,11 +7,11 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 use ndarray::Array2;
 use raincell_api_types::frames::FrameInfo;
-use raincell_frame::{Frame, content_hash, decode_header, decode_point, encode};
+use raincell_frame::{Frame, FrameHeader, content_hash, decode_header, decode_point, encode};
 use raincell_model::{Grid, RainField};
 
 use super::{Store, body, key, minute, store_frame};
-use crate::{FrameKey, FrameQuery, KeyError, Put, SegmentOf, StoreError, WriteCondition};
+use crate::{FrameKey, FrameQuery, KeyError, Put, StoreError, Wanted, WriteCondition};
 
 /// What goes in comes out, byte by byte.
 pub async fn a_frame_comes_back_as_it_was_stored(store: Store) {
@@ -184,7 +184,7 @@ pub async fn times_before_1970_and_fractions_are_kept(store: Store) {
 
 /// By valid time, both ends in it; what is no frame comes whole.
 pub async fn a_series_goes_back_from_the_newest_frame(store: Store) {
-    let header_alone: SegmentOf = Arc::new(|_| None);
+    let header_alone: Arc<dyn Wanted> = Arc::new(|_: &FrameHeader| None);
     let past = SignedDuration::from_mins(10);
     assert!(store.recent_segments("a", "rate", past, Arc::clone(&header_alone)).await.unwrap().is_empty());
     for minutes in [15, 0, 10, 5] {
@@ -204,12 +204,38 @@ pub async fn a_series_has_the_segment_that_is_asked_for(store: Store) {
     assert!(header.segments.len() > 1, "{} segments", header.segments.len());
     store.put_frame(&key("a", 0), whole.clone(), &WriteCondition::IfAbsent, minute(0)).await.unwrap();
     for (row, column) in [(0, 0), (0, 1299), (700, 700), (1299, 0), (1299, 1299)] {
-        let asked: SegmentOf = Arc::new(move |header| header.segment_of(row, column));
+        let asked = Arc::new(move |header: &FrameHeader| header.segment_of(row, column));
         let series = store.recent_segments("a", "rate", SignedDuration::ZERO, asked).await.unwrap();
         assert_eq!((series.len(), series[0].body.len()), (1, whole.len()));
         let (found, expected) = (decode_point(&series[0].body, row, column), decode_point(&whole, row, column));
         assert_eq!(found.unwrap(), expected.unwrap());
     }
+}
+
+/// Knows the frames of some hashes, and wants of the others what their headers say.
+struct Knows(Vec<String>);
+
+impl Wanted for Knows {
+    fn is_known(&self, info: &FrameInfo) -> bool {
+        self.0.contains(&info.hash)
+    }
+
+    fn segment_of(&self, _header: &FrameHeader) -> Option<usize> {
+        None
+    }
+}
+
+/// Neither header nor segment, but that it is there.
+pub async fn a_series_leaves_out_the_bodies_that_are_known(store: Store) {
+    for minutes in [0, 5, 10] {
+        store_frame(&store, "a", minutes).await;
+    }
+    let middle = store.frame_info(&key("a", 5)).await.unwrap();
+    let knows = Arc::new(Knows(vec![middle.hash.clone()]));
+    let series = store.recent_segments("a", "rate", SignedDuration::from_mins(10), knows).await.unwrap();
+    assert_eq!(series.iter().map(|s| s.info.valid_time).collect::<Vec<_>>(), [minute(0), minute(5), minute(10)]);
+    assert_eq!(series.iter().map(|s| s.body.is_empty()).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(series[1].info, middle);
 }
 
 /// Nothing that any codec makes small.

@@ -53,6 +53,7 @@ macro_rules! frame_store_conformance {
             sources_are_listed_with_their_newest_frame,
             a_series_goes_back_from_the_newest_frame,
             a_series_has_the_segment_that_is_asked_for,
+            a_series_leaves_out_the_bodies_that_are_known,
             a_nowcast_comes_back_as_it_was_stored,
             the_latest_nowcast_is_by_issue_time,
             nowcasts_and_frames_do_not_mix,

@@ -14,7 +14,7 @@ use super::keys::{Place, SOURCES, time_key};
 use super::parts::spans;
 use super::request::Range;
 use crate::key::Cursor;
-use crate::{FrameKey, FrameQuery, SegmentOf, StoreError, Stored};
+use crate::{FrameKey, FrameQuery, StoreError, Stored, Wanted};
 
 /// Entries of one page, where nobody says how many there will be: two hours of a frame every two minutes.
 const SERIES_PAGE: usize = 64;
@@ -119,7 +119,7 @@ impl DynamoStore {
         source: &str,
         product: &str,
         past: SignedDuration,
-        segment_of: &SegmentOf,
+        wanted: &dyn Wanted,
     ) -> Result<Vec<Stored<FrameInfo>>, StoreError> {
         let range = Range { newest_first: true, page: Some(SERIES_PAGE), ..Range::all(frames_of(source, product)) };
         let newest = |items: &[Item]| items.iter().find(|item| item.is_visible())?.get_time("time").ok();
@@ -132,10 +132,10 @@ impl DynamoStore {
         entries.reverse();
         let mut openings = Vec::with_capacity(entries.len());
         for entry in &entries {
-            openings.push(Opening::of(entry, segment_of)?);
+            openings.push(Opening::of(entry, wanted)?);
         }
-        let wanted: BTreeSet<_> = openings.iter().flat_map(|o| &o.parts).map(|(place, _)| place.clone()).collect();
-        let found = self.known_parts.read(&self.table, "read a series", wanted).await?;
+        let places: BTreeSet<_> = openings.iter().flat_map(|o| &o.parts).map(|(place, _)| place.clone()).collect();
+        let found = self.known_parts.read(&self.table, "read a series", places).await?;
         let mut series = Vec::with_capacity(entries.len());
         for (entry, opening) in entries.iter().zip(openings) {
             let info = FrameKey::info(entry)?;
@@ -165,13 +165,16 @@ struct Opening {
 }
 
 impl Opening {
-    fn of(entry: &Item, segment_of: &SegmentOf) -> Result<Self, StoreError> {
+    fn of(entry: &Item, wanted: &dyn Wanted) -> Result<Self, StoreError> {
+        if wanted.is_known(&FrameKey::info(entry)?) {
+            return Ok(Self { body: Some(Vec::new()), parts: Vec::new() });
+        }
         let Some(header) = entry.get_bytes("header") else { return Ok(Self { body: None, parts: Vec::new() }) };
         let mut body = vec![0; entry.get_number("bytes")?];
         let Some(begin) = body.get_mut(..header.len()) else { return Ok(Self { body: None, parts: Vec::new() }) };
         begin.copy_from_slice(header);
         let Ok(header) = decode_header(&body) else { return Ok(Self { body: None, parts: Vec::new() }) };
-        let segment = segment_of(&header).and_then(|number| header.segments.get(number).copied());
+        let segment = wanted.segment_of(&header).and_then(|number| header.segments.get(number).copied());
         let Some(segment) = segment else { return Ok(Self { body: Some(body), parts: Vec::new() }) };
         let ends = entry.get_numbers("ends")?;
         let places = parts_of(entry)?.into_iter().zip(spans(&ends));

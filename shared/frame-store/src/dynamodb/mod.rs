@@ -38,9 +38,7 @@ use raincell_api_types::leases::{Fence, Lease, LeaseChange};
 use raincell_api_types::verification::{PooledSums, ScoredNowcast};
 use tokio::sync::{Mutex, watch};
 
-use crate::{
-    FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, SegmentOf, StoreError, Stored, WriteCondition,
-};
+use crate::{FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, StoreError, Stored, Wanted, WriteCondition};
 use known_parts::KnownParts;
 use request::Table;
 pub use table::{DynamoSettings, Initialised};
@@ -136,9 +134,9 @@ impl FrameStore for DynamoStore {
         source: &str,
         product: &str,
         past: SignedDuration,
-        segment_of: SegmentOf,
+        wanted: Arc<dyn Wanted>,
     ) -> Result<Vec<Stored<FrameInfo>>, StoreError> {
-        self.series(source, product, past, &segment_of).await
+        self.series(source, product, past, &*wanted).await
     }
 
     async fn sources(&self) -> Result<Vec<SourceInfo>, StoreError> {

@@ -11,13 +11,13 @@ use raincell_api_types::alerts::{AlertTransition, NewPost, PostStatus, RainEvent
 use raincell_api_types::dead_letters::NewDeadLetter;
 use raincell_aws::AwsSettings;
 use raincell_fault_proxy::{Fault, FaultProxy, Faults};
-use raincell_frame::Frame;
+use raincell_frame::{Frame, FrameHeader};
 use raincell_model::{Grid, RainField};
 use serde_json::json;
 
 use super::commit::new_stamp;
 use super::{DynamoSettings, DynamoStore};
-use crate::{FrameKey, FrameQuery, FrameStore, WriteCondition};
+use crate::{FrameKey, FrameQuery, FrameStore, Wanted, WriteCondition};
 
 static SKIPPED: Once = Once::new();
 
@@ -109,9 +109,10 @@ async fn each_question_is_as_many_requests_as_the_documentation_says() {
     assert_eq!(requests(), 1, "a frame at a time");
     assert_eq!((store.latest_frames("a", "rate", 12).await.unwrap().len(), requests()), (12, 1), "the latest");
     assert_eq!((store.list_frames(&range).await.unwrap().frames.len(), requests()), (21, 1), "a range of times");
-    let series = store.recent_segments("a", "rate", SignedDuration::from_mins(40), Arc::new(|_| Some(0))).await;
+    let first: Arc<dyn Wanted> = Arc::new(|_: &FrameHeader| Some(0));
+    let series = store.recent_segments("a", "rate", SignedDuration::from_mins(40), Arc::clone(&first)).await;
     assert_eq!((series.unwrap().len(), requests()), (41, 2), "a series at a point");
-    let again = store.recent_segments("a", "rate", SignedDuration::from_mins(40), Arc::new(|_| Some(0))).await;
+    let again = store.recent_segments("a", "rate", SignedDuration::from_mins(40), Arc::clone(&first)).await;
     assert_eq!((again.unwrap().len(), requests()), (41, 1), "the same once more");
     assert_eq!((store.events_after(50, 20).await.unwrap().len(), requests()), (20, 1), "events");
     assert_eq!((store.outbox_post("post 70").await.unwrap().attempts, requests()), (0, 1), "a post");

@@ -34,9 +34,7 @@ use raincell_api_types::verification::{PooledSums, ScoredNowcast};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use crate::{
-    FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, SegmentOf, StoreError, Stored, WriteCondition,
-};
+use crate::{FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, StoreError, Stored, Wanted, WriteCondition};
 pub use backup::Checked;
 use connections::{Connections, Fault};
 
@@ -146,10 +144,10 @@ impl FrameStore for SqliteStore {
         source: &str,
         product: &str,
         past: SignedDuration,
-        segment_of: SegmentOf,
+        wanted: Arc<dyn Wanted>,
     ) -> Result<Vec<Stored<FrameInfo>>, StoreError> {
         let (source, product) = (source.to_owned(), product.to_owned());
-        let read = move |c: &Connection| series::read(c, &source, &product, past, &segment_of);
+        let read = move |c: &Connection| series::read(c, &source, &product, past, &*wanted);
         self.connections.read("read a series", read).await
     }
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::bodies::{Entry, timestamp};
 use super::connections::Fault;
-use crate::{SegmentOf, StoreError, Stored};
+use crate::{StoreError, Stored, Wanted};
 
 /// Bytes that are read of a large body for its header, at first.
 const HEADER_GUESS: usize = 16 * 1024;
@@ -23,7 +23,7 @@ pub(super) fn read(
     source: &str,
     product: &str,
     past: SignedDuration,
-    segment_of: &SegmentOf,
+    wanted: &dyn Wanted,
 ) -> Result<Vec<Stored<FrameInfo>>, Fault> {
     let newest: Option<i64> = connection
         .prepare_cached(
@@ -42,9 +42,13 @@ pub(super) fn read(
     let mut series = Vec::new();
     while let Some(row) = rows.next()? {
         let (info, id) = (FrameInfo::from(Entry::read(row)?), row.get(6)?);
+        if wanted.is_known(&info) {
+            series.push(Stored { info, body: Bytes::new() });
+            continue;
+        }
         // Within the same read transaction as the listing.
         let blob = connection.blob_open("main", "bodies", "body", id, true)?;
-        let body = Bytes::from(read_part(&blob, segment_of)?);
+        let body = Bytes::from(read_part(&blob, wanted)?);
         if body.len() as u64 != info.bytes {
             let (expected, found) = (format!("{} bytes", info.bytes), format!("{}", body.len()));
             return Err(
@@ -57,7 +61,7 @@ pub(super) fn read(
 }
 
 /// As long as the body; zeros where nothing was read.
-fn read_part(blob: &Blob<'_>, segment_of: &SegmentOf) -> Result<Vec<u8>, Fault> {
+fn read_part(blob: &Blob<'_>, wanted: &dyn Wanted) -> Result<Vec<u8>, Fault> {
     let mut body = vec![0; blob.len()];
     let first = if body.len() <= SMALL { body.len() } else { HEADER_GUESS };
     blob.read_at_exact(&mut body[..first], 0)?;
@@ -69,8 +73,9 @@ fn read_part(blob: &Blob<'_>, segment_of: &SegmentOf) -> Result<Vec<u8>, Fault> 
         blob.read_at_exact(&mut body[first..length], first)?;
     }
     let header = decode_header(&body);
-    let wanted = header.ok().map(|header| segment_of(&header).and_then(|number| header.segments.get(number).copied()));
-    match wanted {
+    let segment =
+        header.ok().map(|header| wanted.segment_of(&header).and_then(|number| header.segments.get(number).copied()));
+    match segment {
         Some(Some(segment)) => {
             blob.read_at_exact(&mut body[segment.offset..segment.offset + segment.length], segment.offset)?;
         }
