@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use jiff::SignedDuration;
 use raincell_api_types::frames::{FrameInfo, RainSample, RainSeries};
-use raincell_frame::{CellPlace, DecodeError, FrameHeader, GroupDecoder, decode_header};
-use raincell_frame_store::{StoreError, Stored, Wanted};
+use raincell_frame::{CellPlace, DecodeError, FrameHeader, GroupDecoder, decode_header_in};
+use raincell_frame_store::{SeriesFrame, StoreError, Wanted};
 use raincell_model::{GeoReference, Grid, Observation};
 use raincell_service_runtime::Problem;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
@@ -36,12 +35,12 @@ pub(crate) async fn series(State(app): State<App>, parameters: Parameters) -> Re
     if series.is_empty() {
         return Err(StoreError::NotFound { what: format!("a frame of {source}") }.into());
     }
-    let samples = if series.iter().all(|stored| reading.answer(&stored.info).is_some()) {
-        series.iter().map(|stored| reading.sample(&mut None, stored)).collect::<Result<Vec<_>, _>>()?
+    let samples = if series.iter().all(|frame| reading.answer(&frame.info).is_some()) {
+        series.iter().map(|frame| reading.sample(&mut None, frame)).collect::<Result<Vec<_>, _>>()?
     } else {
         // Side by side, and not where requests wait for each other.
         let samples = tokio::task::spawn_blocking(move || {
-            let decoded = series.par_iter().map_init(|| None, |decoder, stored| reading.sample(decoder, stored));
+            let decoded = series.par_iter().map_init(|| None, |decoder, frame| reading.sample(decoder, frame));
             decoded.collect::<Result<Vec<_>, _>>()
         });
         samples.await.map_err(|error| Problem::internal(&error))??
@@ -123,9 +122,9 @@ impl PointReading {
         }
     }
 
-    fn sample(&self, decoder: &mut Option<GroupDecoder>, stored: &Stored<FrameInfo>) -> Result<RainSample, Problem> {
-        let Stored { info, body } = stored;
-        let observation = self.answer(info).map_or_else(|| self.decoded(decoder, info, body), Ok).map_err(|error| {
+    fn sample(&self, decoder: &mut Option<GroupDecoder>, frame: &SeriesFrame) -> Result<RainSample, Problem> {
+        let info = &frame.info;
+        let observation = self.answer(info).map_or_else(|| self.decoded(decoder, frame), Ok).map_err(|error| {
             Problem::internal(&format!("frame {}/{} of {}: {error}", info.source, info.product, info.valid_time))
         })?;
         let rate_mm_h = match observation {
@@ -137,16 +136,11 @@ impl PointReading {
     }
 
     /// Decodes the blocks around the place, and keeps them.
-    fn decoded(
-        &self,
-        decoder: &mut Option<GroupDecoder>,
-        info: &FrameInfo,
-        body: &Bytes,
-    ) -> Result<Observation, DecodeError> {
-        let hash = FrameHash::of(&info.hash);
+    fn decoded(&self, decoder: &mut Option<GroupDecoder>, frame: &SeriesFrame) -> Result<Observation, DecodeError> {
+        let hash = FrameHash::of(&frame.info.hash);
         let header = match hash.and_then(|hash| self.known.header(hash)) {
             Some(header) => header,
-            None => Arc::new(decode_header(body)?),
+            None => Arc::new(decode_header_in(&frame.opening, frame.info.bytes as usize)?),
         };
         if let Some(hash) = hash {
             self.known.keep_header(hash, &header);
@@ -156,7 +150,9 @@ impl PointReading {
             CellPlace::Header(observation) => return Ok(observation),
             CellPlace::Group(number) => number,
         };
-        let group = decoder.get_or_insert_default().decode(&header, body, number)?;
+        let segment = header.segment_of(row, column).and_then(|number| header.segments.get(number));
+        let segment = segment.map_or(&[][..], |segment| frame.segment(segment));
+        let group = decoder.get_or_insert_default().decode(&header, segment, number)?;
         let observation = group.at(&header, row, column);
         if let Some(hash) = hash {
             self.known.keep_group(hash, number, group);

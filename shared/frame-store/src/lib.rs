@@ -23,5 +23,5 @@ pub use dynamodb::{DynamoSettings, DynamoStore, Initialised};
 pub use error::{KeyError, StoreError};
 pub use key::{FrameKey, FrameQuery, NowcastKey, valid_name};
 pub use sqlite::{Checked, SqliteStore};
-pub use store::{FrameStore, Put, Removed, Stored, Wanted, WriteCondition};
+pub use store::{FrameStore, Put, Removed, SeriesFrame, Stored, Wanted, WriteCondition};
 pub use throttled::{Throttle, ThrottledStore};

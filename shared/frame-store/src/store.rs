@@ -12,7 +12,7 @@ use raincell_api_types::events::SequencedEvent;
 use raincell_api_types::frames::{Checkpoint, FrameInfo, FramePage, NowcastInfo, SourceInfo};
 use raincell_api_types::leases::{Fence, Lease, LeaseChange};
 use raincell_api_types::verification::{PooledSums, ScoredNowcast};
-use raincell_frame::FrameHeader;
+use raincell_frame::{FrameHeader, SegmentInfo};
 use tokio::sync::watch;
 
 use crate::{FrameKey, FrameQuery, NowcastKey, StoreError};
@@ -42,6 +42,29 @@ pub struct Stored<T> {
     pub info: T,
     /// As it was stored.
     pub body: Bytes,
+}
+
+/// A frame of a series, or what somebody wanted of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesFrame {
+    /// What is known of it.
+    pub info: FrameInfo,
+    /// The beginning of its bytes: its header and maybe more, all of what is no frame; nothing of one that is known.
+    pub opening: Bytes,
+    /// The segment that is wanted, where the opening ends before it does.
+    pub segment: Option<Bytes>,
+}
+
+impl SeriesFrame {
+    /// Of one that is known.
+    pub(crate) fn known(info: FrameInfo) -> Self {
+        Self { info, opening: Bytes::new(), segment: None }
+    }
+
+    /// The bytes of a segment, which is the one that was wanted.
+    pub fn segment(&self, segment: &SegmentInfo) -> &[u8] {
+        self.segment.as_deref().unwrap_or_else(|| segment.bytes_in(&self.opening))
+    }
 }
 
 /// What somebody wants of each frame of a series. A closure that says which segment is one of these.
@@ -128,8 +151,7 @@ pub trait FrameStore: Debug + Send + Sync {
     async fn latest_frames(&self, source: &str, product: &str, n: usize) -> Result<Vec<FrameInfo>, StoreError>;
 
     /// The newest frame and those up to `past` before it (by valid time), in ascending order, each with its header and the
-    /// segment that is wanted; any other segment may be all zeros, and of one that is known nothing is there at all. A
-    /// frame that goes away meanwhile is left out.
+    /// segment that is wanted. A frame that goes away meanwhile is left out.
     ///
     /// # Errors
     /// As any call.
@@ -139,7 +161,7 @@ pub trait FrameStore: Debug + Send + Sync {
         product: &str,
         past: SignedDuration,
         wanted: Arc<dyn Wanted>,
-    ) -> Result<Vec<Stored<FrameInfo>>, StoreError>;
+    ) -> Result<Vec<SeriesFrame>, StoreError>;
 
     /// What is stored of each source and product, in the order of their names.
     ///

@@ -15,7 +15,9 @@ use raincell_api_types::leases::{Fence, Lease, LeaseChange};
 use raincell_api_types::verification::{PooledSums, ScoredNowcast};
 use tokio::sync::watch;
 
-use crate::{FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, StoreError, Stored, Wanted, WriteCondition};
+use crate::{
+    FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, SeriesFrame, StoreError, Stored, Wanted, WriteCondition,
+};
 
 /// How slow, and how often not at all. The default changes nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +98,7 @@ impl FrameStore for ThrottledStore {
         product: &str,
         past: SignedDuration,
         wanted: Arc<dyn Wanted>,
-    ) -> Result<Vec<Stored<FrameInfo>>, StoreError> {
+    ) -> Result<Vec<SeriesFrame>, StoreError> {
         self.through(self.inner.recent_segments(source, product, past, wanted)).await
     }
 

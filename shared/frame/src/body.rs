@@ -81,12 +81,13 @@ impl GroupDecoder {
         Self { decoder: Decoder::new(), words: Words::new() }
     }
 
-    /// The group of a number that [`FrameHeader::place_of`] gave, under the header of the same bytes.
+    /// The group of a number that [`FrameHeader::place_of`] gave for a cell, out of the bytes of the segment that
+    /// [`FrameHeader::segment_of`] gives for it.
     ///
     /// # Errors
     /// [`DecodeError`] as [`decode`](crate::decode()), for the parts that are looked at.
-    pub fn decode(&mut self, header: &FrameHeader, bytes: &[u8], number: usize) -> Result<BlockGroup, DecodeError> {
-        self.decode_rows(header, bytes, number, SIDE)
+    pub fn decode(&mut self, header: &FrameHeader, segment: &[u8], number: usize) -> Result<BlockGroup, DecodeError> {
+        self.decode_rows(header, segment, number, SIDE)
     }
 
     /// Only the first rows of its blocks.
@@ -106,7 +107,7 @@ impl GroupDecoder {
         Ok(BlockGroup(decoded))
     }
 
-    /// Decodes a group of a segment whose checksum was looked at; the tables are those of the frame.
+    /// Decodes a group out of the bytes of its segment, whose checksum was looked at; the tables are those of the frame.
     fn load(
         &mut self,
         level: Level,
@@ -116,7 +117,6 @@ impl GroupDecoder {
         rows: usize,
         decoded: &mut Decoded,
     ) -> Result<(), DecodeError> {
-        let bytes = bytes_of(bytes, segment);
         let groups = segment.blocks.div_ceil(GROUP_BLOCKS);
         let mut reader = Reader::at(bytes, segment.offset);
         let mut begin = groups * 4;
@@ -141,13 +141,9 @@ impl GroupDecoder {
     }
 }
 
-/// The bytes of a segment; none where the frame is not the one whose header names it.
-fn bytes_of<'a>(frame: &'a [u8], segment: &SegmentInfo) -> &'a [u8] {
-    frame.get(segment.offset..segment.offset + segment.length).unwrap_or_default()
-}
-
-fn check(frame: &[u8], segment: &SegmentInfo) -> Result<(), DecodeError> {
-    let found = crc32fast::hash(bytes_of(frame, segment));
+/// Whether the bytes of a segment are those that the header tells of.
+fn check(bytes: &[u8], segment: &SegmentInfo) -> Result<(), DecodeError> {
+    let found = crc32fast::hash(bytes);
     if found == segment.crc {
         return Ok(());
     }
@@ -178,12 +174,13 @@ impl<'a> BodyReader<'a> {
         let (number, group, place) = self.header.group_of(stored);
         if self.loaded != Some((number, group)) {
             let segment = &self.header.segments[number];
+            let bytes = segment.bytes_in(self.bytes);
             if self.checked != Some(number) {
-                check(self.bytes, segment)?;
+                check(bytes, segment)?;
                 self.checked = Some(number);
             }
             self.loaded = None;
-            self.decoder.load(self.level, self.header, self.bytes, (segment, group), SIDE, &mut self.group)?;
+            self.decoder.load(self.level, self.header, bytes, (segment, group), SIDE, &mut self.group)?;
             self.loaded = Some((number, group));
         }
         Ok((&self.group, place))

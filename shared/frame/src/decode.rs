@@ -29,7 +29,15 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
 /// # Errors
 /// [`DecodeError`] says which field is wrong and where it stands.
 pub fn decode_header(bytes: &[u8]) -> Result<FrameHeader, DecodeError> {
-    FrameHeader::read(bytes)
+    FrameHeader::read(bytes, bytes.len())
+}
+
+/// [`decode_header`] of a frame of `frame_bytes` bytes, of which only the beginning is there, header and all.
+///
+/// # Errors
+/// [`DecodeError`] says which field is wrong and where it stands.
+pub fn decode_header_in(opening: &[u8], frame_bytes: usize) -> Result<FrameHeader, DecodeError> {
+    FrameHeader::read(opening, frame_bytes)
 }
 
 /// What the frame says of one cell; [`Observation::NoData`] off its grid. Decodes at most a group of 16 blocks of 32 × 32
@@ -42,7 +50,9 @@ pub fn decode_point(bytes: &[u8], row: usize, column: usize) -> Result<Observati
     match header.place_of(row, column) {
         CellPlace::Header(observation) => Ok(observation),
         CellPlace::Group(number) => {
-            let group = GroupDecoder::new().decode_rows(&header, bytes, number, row % SIDE + 1)?;
+            let segment = header.segment_of(row, column).and_then(|number| header.segments.get(number));
+            let segment = segment.map_or(&[][..], |segment| segment.bytes_in(bytes));
+            let group = GroupDecoder::new().decode_rows(&header, segment, number, row % SIDE + 1)?;
             Ok(group.at(&header, row, column))
         }
     }

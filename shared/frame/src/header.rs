@@ -69,6 +69,13 @@ pub struct SegmentInfo {
     pub crc: u32,
 }
 
+impl SegmentInfo {
+    /// Its bytes in those of its frame; none where these end before.
+    pub fn bytes_in<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
+        frame.get(self.offset..self.offset + self.length).unwrap_or_default()
+    }
+}
+
 impl FrameHeader {
     /// Share of the grid that was observed, 0 to 1.
     pub fn coverage_share(&self) -> f64 {
@@ -128,9 +135,9 @@ impl FrameHeader {
         Ok(bytes)
     }
 
-    /// Reads and checks the header of a whole frame, and that the body is as long as it says.
-    pub(crate) fn read(frame: &[u8]) -> Result<Self, DecodeError> {
-        let header = read_envelope(frame, MAGIC, VERSION)?;
+    /// Reads and checks the header at the beginning of a frame, and that a frame of so many bytes is as long as it says.
+    pub(crate) fn read(opening: &[u8], frame_bytes: usize) -> Result<Self, DecodeError> {
+        let header = read_envelope(opening, MAGIC, VERSION)?;
         let mut reader = Reader::new(header);
         reader.take("magic", 4)?;
         let version = reader.u8("version")?;
@@ -166,7 +173,7 @@ impl FrameHeader {
         } else {
             (Palette::default(), Weights::default(), Frequencies::none())
         };
-        let segments = read_segments(&mut reader, segment_count, stored_blocks, header.len() + 4, frame.len())?;
+        let segments = read_segments(&mut reader, segment_count, stored_blocks, header.len() + 4, frame_bytes)?;
         Ok(Self {
             version,
             source,

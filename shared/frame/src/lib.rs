@@ -33,7 +33,7 @@ use raincell_model::RainField;
 use sha2::{Digest, Sha256};
 
 pub use body::{BlockGroup, CellPlace, GroupDecoder};
-pub use decode::{decode, decode_header, decode_point, decode_window};
+pub use decode::{decode, decode_header, decode_header_in, decode_point, decode_window};
 pub use encode::{encode, encode_quantised};
 pub use error::{DecodeError, EncodeError};
 pub use header::{FrameHeader, SegmentInfo};

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use ndarray::Array2;
 use proptest::prelude::*;
 use raincell_frame::{
-    CellPlace, Frame, GroupDecoder, Quantisation, content_hash, decode, decode_header, decode_point, decode_run,
-    decode_run_header, decode_window, encode, encode_run, encode_run_with,
+    CellPlace, Frame, GroupDecoder, Quantisation, content_hash, decode, decode_header, decode_header_in, decode_point,
+    decode_run, decode_run_header, decode_window, encode, encode_run, encode_run_with,
 };
 use raincell_model::{Grid, MotionField, NowcastRun, Observation, RainField};
 use rand::rngs::SmallRng;
@@ -131,6 +131,11 @@ fn points_and_windows_are_those_of_the_whole() {
             assert_eq!(v.to_bits(), whole.rate_mm_h[(top + r, left + c)].to_bits());
         }
     }
+    let header_bytes = decode_header(&bytes).unwrap().header_bytes;
+    let opening = decode_header_in(&bytes[..header_bytes], bytes.len()).unwrap();
+    assert_eq!(opening.segments, decode_header(&bytes).unwrap().segments);
+    assert!(decode_header_in(&bytes[..header_bytes], bytes.len() - 1).is_err());
+    assert!(decode_header_in(&bytes[..header_bytes - 1], bytes.len()).is_err());
     assert_eq!(decode_point(&bytes, usize::MAX, usize::MAX).unwrap(), Observation::NoData);
 }
 
@@ -145,10 +150,12 @@ fn a_group_decoded_once_has_all_its_cells_whatever_was_decoded_before() {
             for column in 0..302 {
                 let found = match header.place_of(row, column) {
                     CellPlace::Header(observation) => observation,
-                    CellPlace::Group(number) => groups
-                        .entry(number)
-                        .or_insert_with(|| decoder.decode(&header, &bytes, number).unwrap())
-                        .at(&header, row, column),
+                    CellPlace::Group(number) => {
+                        let segment = header.segments[header.segment_of(row, column).unwrap()].bytes_in(&bytes);
+                        let group =
+                            groups.entry(number).or_insert_with(|| decoder.decode(&header, segment, number).unwrap());
+                        group.at(&header, row, column)
+                    }
                 };
                 assert_eq!(found, whole.at(row, column), "{row} {column}");
             }

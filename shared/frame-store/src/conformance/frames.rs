@@ -7,7 +7,7 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 use ndarray::Array2;
 use raincell_api_types::frames::FrameInfo;
-use raincell_frame::{Frame, FrameHeader, content_hash, decode_header, decode_point, encode};
+use raincell_frame::{Frame, FrameHeader, content_hash, decode_header, decode_header_in, encode};
 use raincell_model::{Grid, RainField};
 
 use super::{Store, body, key, minute, store_frame};
@@ -194,7 +194,7 @@ pub async fn a_series_goes_back_from_the_newest_frame(store: Store) {
     let series = store.recent_segments("a", "rate", past, header_alone).await.unwrap();
     assert_eq!(series.iter().map(|s| s.info.valid_time).collect::<Vec<_>>(), [minute(5), minute(10), minute(15)]);
     let its_key = |info: &FrameInfo| FrameKey::new(&info.source, &info.product, info.valid_time).unwrap().to_string();
-    assert!(series.iter().all(|s| s.body == body(&its_key(&s.info))));
+    assert!(series.iter().all(|s| s.opening == body(&its_key(&s.info))));
 }
 
 /// A frame of several segments: every cell can be read out of its segment alone.
@@ -206,9 +206,11 @@ pub async fn a_series_has_the_segment_that_is_asked_for(store: Store) {
     for (row, column) in [(0, 0), (0, 1299), (700, 700), (1299, 0), (1299, 1299)] {
         let asked = Arc::new(move |header: &FrameHeader| header.segment_of(row, column));
         let series = store.recent_segments("a", "rate", SignedDuration::ZERO, asked).await.unwrap();
-        assert_eq!((series.len(), series[0].body.len()), (1, whole.len()));
-        let (found, expected) = (decode_point(&series[0].body, row, column), decode_point(&whole, row, column));
-        assert_eq!(found.unwrap(), expected.unwrap());
+        assert_eq!(series.len(), 1);
+        let found = decode_header_in(&series[0].opening, whole.len()).unwrap();
+        assert_eq!(found.segments, header.segments);
+        let segment = &found.segments[found.segment_of(row, column).unwrap()];
+        assert!(series[0].segment(segment) == segment.bytes_in(&whole), "{row} {column}");
     }
 }
 
@@ -234,7 +236,7 @@ pub async fn a_series_leaves_out_the_bodies_that_are_known(store: Store) {
     let knows = Arc::new(Knows(vec![middle.hash.clone()]));
     let series = store.recent_segments("a", "rate", SignedDuration::from_mins(10), knows).await.unwrap();
     assert_eq!(series.iter().map(|s| s.info.valid_time).collect::<Vec<_>>(), [minute(0), minute(5), minute(10)]);
-    assert_eq!(series.iter().map(|s| s.body.is_empty()).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(series.iter().map(|s| s.opening.is_empty()).collect::<Vec<_>>(), [false, true, false]);
     assert_eq!(series[1].info, middle);
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::frames::{FrameInfo, FramePage, SourceInfo};
-use raincell_frame::decode_header;
+use raincell_frame::{SegmentInfo, decode_header_in};
 
 use super::DynamoStore;
 use super::bodies::{Key, frames_of, parts_of};
@@ -14,7 +14,7 @@ use super::keys::{Place, SOURCES, time_key};
 use super::parts::spans;
 use super::request::Range;
 use crate::key::Cursor;
-use crate::{FrameKey, FrameQuery, StoreError, Stored, Wanted};
+use crate::{FrameKey, FrameQuery, SeriesFrame, StoreError, Wanted};
 
 /// Entries of one page, where nobody says how many there will be: two hours of a frame every two minutes.
 const SERIES_PAGE: usize = 64;
@@ -120,7 +120,7 @@ impl DynamoStore {
         product: &str,
         past: SignedDuration,
         wanted: &dyn Wanted,
-    ) -> Result<Vec<Stored<FrameInfo>>, StoreError> {
+    ) -> Result<Vec<SeriesFrame>, StoreError> {
         let range = Range { newest_first: true, page: Some(SERIES_PAGE), ..Range::all(frames_of(source, product)) };
         let newest = |items: &[Item]| items.iter().find(|item| item.is_visible())?.get_time("time").ok();
         let begin = |items: &[Item]| newest(items).map(|time| time.checked_sub(past).unwrap_or(Timestamp::MIN));
@@ -134,16 +134,18 @@ impl DynamoStore {
         for entry in &entries {
             openings.push(Opening::of(entry, wanted)?);
         }
-        let places: BTreeSet<_> = openings.iter().flat_map(|o| &o.parts).map(|(place, _)| place.clone()).collect();
+        let places: BTreeSet<_> = openings.iter().flat_map(Opening::parts).map(|(place, _)| place.clone()).collect();
         let found = self.known_parts.read(&self.table, "read a series", places).await?;
         let mut series = Vec::with_capacity(entries.len());
         for (entry, opening) in entries.iter().zip(openings) {
             let info = FrameKey::info(entry)?;
             match opening.fill(&found) {
-                Some(body) => series.push(Stored { info, body: body.into() }),
+                Some((opening, segment)) => series.push(SeriesFrame { info, opening, segment }),
                 // Replaced since it was listed, or one whose header is no part of the listing.
                 None => match self.get_body(&FrameKey::new(&info.source, &info.product, info.valid_time)?).await {
-                    Ok(stored) => series.push(stored),
+                    Ok(stored) => {
+                        series.push(SeriesFrame { info: stored.info, opening: stored.body, segment: None });
+                    }
                     Err(StoreError::NotFound { .. }) => {}
                     Err(error) => return Err(error),
                 },
@@ -157,9 +159,19 @@ fn order(info: &FrameInfo) -> (i64, &str, &str) {
     (info.valid_time.as_microsecond(), &info.source, &info.product)
 }
 
-/// A body of which only the header is there yet, and the parts that hold the wanted segment.
-struct Opening {
-    body: Option<Vec<u8>>,
+/// What the listing says of a frame, and what is still to be read.
+enum Opening {
+    /// Nothing is wanted of it.
+    Known,
+    /// Its header, and the segment that is wanted.
+    Header { header: Bytes, segment: Option<Segment> },
+    /// The listing has no header of it that this program knows.
+    Unknown,
+}
+
+/// A segment, and the parts of the body that hold it.
+struct Segment {
+    info: SegmentInfo,
     /// Where each is in the table, and where it begins in the body.
     parts: Vec<(Place, usize)>,
 }
@@ -167,29 +179,47 @@ struct Opening {
 impl Opening {
     fn of(entry: &Item, wanted: &dyn Wanted) -> Result<Self, StoreError> {
         if wanted.is_known(&FrameKey::info(entry)?) {
-            return Ok(Self { body: Some(Vec::new()), parts: Vec::new() });
+            return Ok(Self::Known);
         }
-        let Some(header) = entry.get_bytes("header") else { return Ok(Self { body: None, parts: Vec::new() }) };
-        let mut body = vec![0; entry.get_number("bytes")?];
-        let Some(begin) = body.get_mut(..header.len()) else { return Ok(Self { body: None, parts: Vec::new() }) };
-        begin.copy_from_slice(header);
-        let Ok(header) = decode_header(&body) else { return Ok(Self { body: None, parts: Vec::new() }) };
-        let segment = wanted.segment_of(&header).and_then(|number| header.segments.get(number).copied());
-        let Some(segment) = segment else { return Ok(Self { body: Some(body), parts: Vec::new() }) };
+        let Some(header) = entry.get_bytes("header") else { return Ok(Self::Unknown) };
+        let Ok(decoded) = decode_header_in(header, entry.get_number("bytes")?) else { return Ok(Self::Unknown) };
+        let info = wanted.segment_of(&decoded).and_then(|number| decoded.segments.get(number).copied());
+        let header = Bytes::copy_from_slice(header);
+        let Some(info) = info else { return Ok(Self::Header { header, segment: None }) };
         let ends = entry.get_numbers("ends")?;
         let places = parts_of(entry)?.into_iter().zip(spans(&ends));
-        let overlaps = |begin: usize, end: usize| begin < segment.offset + segment.length && end > segment.offset;
+        let overlaps = |begin: usize, end: usize| begin < info.offset + info.length && end > info.offset;
         let parts = places.filter(|(_, (begin, end))| overlaps(*begin, *end)).map(|(place, (begin, _))| (place, begin));
-        Ok(Self { body: Some(body), parts: parts.collect() })
+        Ok(Self::Header { header, segment: Some(Segment { info, parts: parts.collect() }) })
     }
 
-    /// `None` where a part is missing.
-    fn fill(self, found: &HashMap<Place, Bytes>) -> Option<Vec<u8>> {
-        let mut body = self.body?;
+    fn parts(&self) -> &[(Place, usize)] {
+        match self {
+            Self::Header { segment: Some(segment), .. } => &segment.parts,
+            _ => &[],
+        }
+    }
+
+    /// Opening and segment; `None` where a part is missing.
+    fn fill(self, found: &HashMap<Place, Bytes>) -> Option<(Bytes, Option<Bytes>)> {
+        match self {
+            Self::Known => Some((Bytes::new(), None)),
+            Self::Header { header, segment: None } => Some((header, None)),
+            Self::Header { header, segment: Some(segment) } => Some((header, Some(segment.fill(found)?))),
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl Segment {
+    fn fill(self, found: &HashMap<Place, Bytes>) -> Option<Bytes> {
+        let (first, end) = (self.info.offset, self.info.offset + self.info.length);
+        let mut bytes = Vec::with_capacity(self.info.length);
         for (place, begin) in self.parts {
             let part = found.get(&place)?;
-            body.get_mut(begin..begin + part.len())?.copy_from_slice(part);
+            let wanted = (first + bytes.len()).checked_sub(begin)?..end.min(begin + part.len()).checked_sub(begin)?;
+            bytes.extend_from_slice(part.get(wanted)?);
         }
-        Some(body)
+        (bytes.len() == self.info.length).then(|| bytes.into())
     }
 }

@@ -38,7 +38,9 @@ use raincell_api_types::leases::{Fence, Lease, LeaseChange};
 use raincell_api_types::verification::{PooledSums, ScoredNowcast};
 use tokio::sync::{Mutex, watch};
 
-use crate::{FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, StoreError, Stored, Wanted, WriteCondition};
+use crate::{
+    FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, SeriesFrame, StoreError, Stored, Wanted, WriteCondition,
+};
 use known_parts::KnownParts;
 use request::Table;
 pub use table::{DynamoSettings, Initialised};
@@ -135,7 +137,7 @@ impl FrameStore for DynamoStore {
         product: &str,
         past: SignedDuration,
         wanted: Arc<dyn Wanted>,
-    ) -> Result<Vec<Stored<FrameInfo>>, StoreError> {
+    ) -> Result<Vec<SeriesFrame>, StoreError> {
         self.series(source, product, past, &*wanted).await
     }
 

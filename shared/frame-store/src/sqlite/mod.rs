@@ -34,7 +34,9 @@ use raincell_api_types::verification::{PooledSums, ScoredNowcast};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use crate::{FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, StoreError, Stored, Wanted, WriteCondition};
+use crate::{
+    FrameKey, FrameQuery, FrameStore, NowcastKey, Put, Removed, SeriesFrame, StoreError, Stored, Wanted, WriteCondition,
+};
 pub use backup::Checked;
 use connections::{Connections, Fault};
 
@@ -145,7 +147,7 @@ impl FrameStore for SqliteStore {
         product: &str,
         past: SignedDuration,
         wanted: Arc<dyn Wanted>,
-    ) -> Result<Vec<Stored<FrameInfo>>, StoreError> {
+    ) -> Result<Vec<SeriesFrame>, StoreError> {
         let (source, product) = (source.to_owned(), product.to_owned());
         let read = move |c: &Connection| series::read(c, &source, &product, past, &*wanted);
         self.connections.read("read a series", read).await

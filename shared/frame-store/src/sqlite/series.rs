@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use raincell_api_types::frames::FrameInfo;
-use raincell_frame::decode_header;
+use raincell_frame::decode_header_in;
 use rusqlite::blob::Blob;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::bodies::{Entry, timestamp};
 use super::connections::Fault;
-use crate::{StoreError, Stored, Wanted};
+use crate::{SeriesFrame, StoreError, Wanted};
 
 /// Bytes that are read of a large body for its header, at first.
 const HEADER_GUESS: usize = 16 * 1024;
@@ -24,7 +24,7 @@ pub(super) fn read(
     product: &str,
     past: SignedDuration,
     wanted: &dyn Wanted,
-) -> Result<Vec<Stored<FrameInfo>>, Fault> {
+) -> Result<Vec<SeriesFrame>, Fault> {
     let newest: Option<i64> = connection
         .prepare_cached(
             "SELECT time FROM entries
@@ -43,45 +43,44 @@ pub(super) fn read(
     while let Some(row) = rows.next()? {
         let (info, id) = (FrameInfo::from(Entry::read(row)?), row.get(6)?);
         if wanted.is_known(&info) {
-            series.push(Stored { info, body: Bytes::new() });
+            series.push(SeriesFrame::known(info));
             continue;
         }
         // Within the same read transaction as the listing.
         let blob = connection.blob_open("main", "bodies", "body", id, true)?;
-        let body = Bytes::from(read_part(&blob, wanted)?);
-        if body.len() as u64 != info.bytes {
-            let (expected, found) = (format!("{} bytes", info.bytes), format!("{}", body.len()));
+        if blob.len() as u64 != info.bytes {
+            let (expected, found) = (format!("{} bytes", info.bytes), format!("{}", blob.len()));
             return Err(
                 StoreError::Corrupt { what: format!("the body of a frame of {source}"), expected, found }.into()
             );
         }
-        series.push(Stored { info, body });
+        let (opening, segment) = read_part(&blob, wanted)?;
+        series.push(SeriesFrame { info, opening, segment });
     }
     Ok(series)
 }
 
-/// As long as the body; zeros where nothing was read.
-fn read_part(blob: &Blob<'_>, wanted: &dyn Wanted) -> Result<Vec<u8>, Fault> {
-    let mut body = vec![0; blob.len()];
-    let first = if body.len() <= SMALL { body.len() } else { HEADER_GUESS };
-    blob.read_at_exact(&mut body[..first], 0)?;
-    if first == body.len() {
-        return Ok(body);
+/// The opening of a body, and the segment that is wanted where it is not in there.
+fn read_part(blob: &Blob<'_>, wanted: &dyn Wanted) -> Result<(Bytes, Option<Bytes>), Fault> {
+    if blob.len() <= SMALL {
+        return Ok((read_range(blob, 0..blob.len())?, None));
     }
-    let length = body[HEADER_LENGTH].try_into().map_or(0, u32::from_le_bytes) as usize;
-    if length > first && length <= body.len() {
-        blob.read_at_exact(&mut body[first..length], first)?;
+    let mut opening = read_range(blob, 0..HEADER_GUESS)?;
+    let length = opening[HEADER_LENGTH].try_into().map_or(0, u32::from_le_bytes) as usize;
+    if length > opening.len() && length <= blob.len() {
+        opening = read_range(blob, 0..length)?;
     }
-    let header = decode_header(&body);
-    let segment =
-        header.ok().map(|header| wanted.segment_of(&header).and_then(|number| header.segments.get(number).copied()));
-    match segment {
-        Some(Some(segment)) => {
-            blob.read_at_exact(&mut body[segment.offset..segment.offset + segment.length], segment.offset)?;
-        }
-        Some(None) => {}
+    let Ok(header) = decode_header_in(&opening, blob.len()) else {
         // Not a frame as this program knows it: whoever asks will see.
-        None => blob.read_at_exact(&mut body, 0)?,
-    }
-    Ok(body)
+        return Ok((read_range(blob, 0..blob.len())?, None));
+    };
+    let segment = wanted.segment_of(&header).and_then(|number| header.segments.get(number));
+    let segment = segment.map(|segment| read_range(blob, segment.offset..segment.offset + segment.length));
+    Ok((opening, segment.transpose()?))
+}
+
+fn read_range(blob: &Blob<'_>, range: std::ops::Range<usize>) -> Result<Bytes, Fault> {
+    let mut bytes = vec![0; range.len()];
+    blob.read_at_exact(&mut bytes, range.start)?;
+    Ok(bytes.into())
 }

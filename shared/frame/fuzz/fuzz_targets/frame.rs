@@ -59,9 +59,13 @@ fuzz_target!(|bytes: &[u8]| {
     let place = header.place_of(row, column);
     let again_and_again = match place {
         CellPlace::Header(observation) => Ok(observation),
-        CellPlace::Group(number) => DECODER
-            .with_borrow_mut(|decoder| decoder.decode(&header, bytes, number))
-            .map(|group| group.at(&header, row, column)),
+        CellPlace::Group(number) => {
+            let segment = header.segment_of(row, column).expect("a group is in a segment");
+            let segment = header.segments[segment].bytes_in(bytes);
+            DECODER
+                .with_borrow_mut(|decoder| decoder.decode(&header, segment, number))
+                .map(|group| group.at(&header, row, column))
+        }
     };
     let Ok(frame) = decode(bytes) else { return };
     let whole = &frame.field.rate_mm_h;
