@@ -1,7 +1,6 @@
 //! Autoregression of a cascade level along the motion: how much of it lasts, and how it goes on.
 
 use ndarray::{Array2, Zip};
-use rayon::prelude::*;
 
 /// An AR(2) process `x(t) = φ₁·x(t−1) + φ₂·x(t−2) + φ₀·ε`, ε of variance 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,9 +35,6 @@ impl Ar2 {
         newest
     }
 }
-
-/// Cells whose steps are taken together.
-const CELLS_AT_ONCE: usize = 2048;
 
 /// Correlations above this are taken for it: a level that never changes would make the equations singular.
 const MOST_CORRELATION: f64 = 0.9999;
@@ -92,46 +88,27 @@ impl LocalAri {
         });
         Self { weights }
     }
+}
 
-    /// Adds to each of `sums`, one a step, what the process is after 1, 2, … steps; `states` are the last state, the one
-    /// before and the one before that. Fields of another shape than the weights' are left alone.
-    pub fn add_steps(&self, states: &[Array2<f32>; 3], sums: &mut [Array2<f32>]) {
-        let cells = self.weights[0].len();
-        let weights = self.weights.each_ref().map(|w| w.as_slice().unwrap_or_default());
-        let states = states.each_ref().map(|s| s.as_slice().unwrap_or_default());
-        if weights.iter().chain(&states).any(|part| part.len() != cells) || sums.iter().any(|sum| sum.len() != cells) {
-            return;
+/// Adds to each of `sums`, one a step, what the processes of a row of cells are after 1, 2, … steps; weights and states
+/// are those of the last state, of the one before and of the one before that. In the end the states are the last ones.
+pub fn add_steps<'a>(weights: [&[f32]; 3], states: &mut [Vec<f32>; 3], sums: impl IntoIterator<Item = &'a mut [f32]>) {
+    let [a, b, c] = weights;
+    for sum in sums {
+        let [last, before, oldest] = &mut *states;
+        let cells = sum.iter_mut().zip(last).zip(before).zip(oldest).zip(a.iter().zip(b).zip(c));
+        for ((((sum, x), y), z), ((a, b), c)) in cells {
+            // What comes takes the place of what nothing hangs on any longer.
+            *z = a * *x + b * *y + c * *z;
+            *sum += *z;
         }
-        // All steps of a few cells, so that what they need stays in the cache.
-        let mut blocks: Vec<Vec<&mut [f32]>> = Vec::new();
-        for sum in sums.iter_mut().filter_map(Array2::as_slice_mut) {
-            for (block, part) in sum.chunks_mut(CELLS_AT_ONCE).enumerate() {
-                if block == blocks.len() {
-                    blocks.push(Vec::new());
-                }
-                blocks[block].push(part);
-            }
-        }
-        blocks.into_par_iter().enumerate().for_each_init(Vec::new, |moving: &mut Vec<[f32; 3]>, (block, sums)| {
-            let of_block = block * CELLS_AT_ONCE..((block + 1) * CELLS_AT_ONCE).min(cells);
-            let [a, b, c] = weights.map(|w| &w[of_block.clone()]);
-            let [x, y, z] = states.map(|s| &s[of_block.clone()]);
-            moving.clear();
-            moving.extend(x.iter().zip(y).zip(z).map(|((x, y), z)| [*x, *y, *z]));
-            for sum in sums {
-                let cells = sum.iter_mut().zip(&mut *moving).zip(a.iter().zip(b).zip(c));
-                for ((sum, [x, y, z]), ((a, b), c)) in cells {
-                    let next = a * *x + b * *y + c * *z;
-                    (*z, *y, *x) = (*y, *x, next);
-                    *sum += next;
-                }
-            }
-        });
+        states.rotate_right(1);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use ndarray::array;
 
@@ -161,10 +138,11 @@ mod tests {
     fn a_field_that_grows_steadily_keeps_growing_where_differences_persist() {
         let gamma = array![[0.999_f32, 0.0]];
         let ari = LocalAri::from_correlations(&gamma, &array![[0.998_f32, 0.0]]);
-        let states = [array![[3.0_f32, 3.0]], array![[2.0, 2.0]], array![[1.0, 1.0]]];
-        let mut sums = [array![[0.0_f32, 10.0]], array![[0.0, 0.0]]];
-        ari.add_steps(&states, &mut sums);
-        assert!((sums[0][(0, 0)] - 4.0).abs() < 0.01 && (sums[1][(0, 0)] - 5.0).abs() < 0.03, "{sums:?}");
-        assert!((sums[0][(0, 1)] - 13.0).abs() < 1e-5 && (sums[1][(0, 1)] - 3.0).abs() < 1e-5, "{sums:?}");
+        let mut states = [vec![3.0_f32, 3.0], vec![2.0, 2.0], vec![1.0, 1.0]];
+        let mut sums = [[0.0_f32, 10.0], [0.0, 0.0]];
+        let weights = ari.weights.each_ref().map(|w| w.as_slice().unwrap());
+        add_steps(weights, &mut states, sums.iter_mut().map(<[f32; 2]>::as_mut_slice));
+        assert!((sums[0][0] - 4.0).abs() < 0.01 && (sums[1][0] - 5.0).abs() < 0.03, "{sums:?}");
+        assert!((sums[0][1] - 13.0).abs() < 1e-5 && (sums[1][1] - 3.0).abs() < 1e-5, "{sums:?}");
     }
 }

@@ -8,6 +8,8 @@ use crate::{Fft2, Spectrum};
 
 /// Standard deviation of each filter, in steps between filters.
 const WIDTH: f64 = 0.5;
+/// By how much the quotient of neighbouring filters changes from one to the next: `exp(−1 / WIDTH²)`.
+const CURVATURE: f64 = 0.018_315_638_888_734_18;
 
 /// Why there is no cascade.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -39,9 +41,9 @@ pub enum CascadeError {
 /// Band-pass filters for fields of one shape (Pulkkinen et al. 2018; Seed 2003): Gaussian in the logarithm of the radial
 /// wavenumber, centred at equal steps of it, and normalised so that the weights of all levels sum to one.
 pub struct BandPass {
-    fft: Fft2,
+    pub(crate) fft: Fft2,
     /// Weights by level, in the order of [`Spectrum`].
-    weights: Vec<Vec<f32>>,
+    pub(crate) weights: Vec<Vec<f32>>,
 }
 
 /// A field as the sum of its levels, the coarsest first, each normalised.
@@ -71,20 +73,26 @@ impl BandPass {
         // Central wavenumbers lie in the middle between powers of this base.
         let base = (0.5 * rows.max(columns) as f64).max(1.0 + 1e-9).powf(1.0 / levels as f64);
         let log = |x: f64| if x > 0.0 { x.ln() / base.ln() } else { 0.0 };
-        let centres: Vec<f64> =
-            (1..=levels).map(|k| log(0.5 * (base.powi(k as i32 - 1) + base.powi(k as i32)))).collect();
+        let coarsest = log(0.5 * (1.0 + base));
         let mut weights = vec![vec![0.0_f32; rows * fft.half_columns()]; levels];
         let mut at = vec![0.0_f64; levels];
-        for i in 0..rows * fft.half_columns() {
-            let (column, row) = (i / rows, i % rows);
-            let down = if 2 * row >= rows + rows % 2 { rows - row } else { row };
-            let place = log((column as f64).hypot(down as f64));
-            for (a, centre) in at.iter_mut().zip(&centres) {
-                *a = (-(place - centre).powi(2) / (2.0 * WIDTH * WIDTH)).exp();
+        for (column, row) in (0..fft.half_columns()).flat_map(|c| (0..=rows / 2).map(move |r| (c, r))) {
+            // What the filters' weights share is left out, so that each follows from the one before by a quotient.
+            let place = log((column as f64).hypot(row as f64)) - coarsest;
+            let mut quotient = ((place.min(levels as f64) - 0.5) / (WIDTH * WIDTH)).exp();
+            let mut weight = 1.0;
+            for a in &mut at {
+                *a = weight;
+                weight *= quotient;
+                quotient *= CURVATURE;
             }
             let sum: f64 = at.iter().sum();
+            // Wavenumbers down and up have the same weights.
+            let mirrored = (rows - row) % rows;
             for (level, a) in weights.iter_mut().zip(&at) {
-                level[i] = (a / sum) as f32;
+                let weight = (a / sum) as f32;
+                level[column * rows + row] = weight;
+                level[column * rows + mirrored] = weight;
             }
         }
         // The mean belongs to the coarsest level alone.

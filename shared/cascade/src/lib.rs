@@ -7,9 +7,12 @@
 //! Fields come without NaN: what stands in for the unknown is the caller's decision. No motion and no rain rates here:
 //! those who carry the fields along are in the crate `nowcasts`.
 
+#![allow(clippy::inline_always, reason = "what is not inlined is not compiled for wider vector instructions")]
+
 pub mod ar;
 mod bandpass;
 mod fft;
+mod spectral;
 
 pub use bandpass::{BandPass, Cascade, CascadeError};
 pub use fft::{Fft2, Spectrum, fast_size};

@@ -91,6 +91,55 @@ impl Trajectories {
         Ok(Self { motion, travelled, velocity: Vec::new(), minutes: 0.0, ..*self })
     }
 
+    /// The trajectories to each of some leads (minutes, ascending) along the mean of this motion and of another, whose `share`
+    /// hangs on the lead. Beyond their lead they go on along this motion.
+    ///
+    /// Each lead goes on from the one before: to its trajectories is added what the change of the share makes of the way so
+    /// far, and then the way of the minutes between.
+    ///
+    /// # Errors
+    /// [`ExtrapolationError::ShapeMismatch`] when the two do not lie on one grid.
+    pub fn blended_to(
+        &self,
+        other: &Self,
+        leads: &[f32],
+        share: impl Fn(f32) -> f32,
+    ) -> Result<Vec<Self>, ExtrapolationError> {
+        if self.shape() != other.shape() {
+            return Err(ExtrapolationError::ShapeMismatch { expected: self.shape(), found: other.shape() });
+        }
+        let both: Vec<[f32; 4]> =
+            self.motion.iter().zip(other.motion.iter()).map(|(a, b)| [a[0], a[1], b[0] - a[0], b[1] - a[1]]).collect();
+        let fastest = [&self.motion, &other.motion]
+            .iter()
+            .flat_map(|motion| motion.iter())
+            .fold(0.0_f32, |fastest, m| fastest.max(m[0].hypot(m[1])));
+        let mut travelled: Vec<Vec<[f32; 2]>> = leads.iter().map(|_| vec![[0.0; 2]; both.len()]).collect();
+        let columns = self.lattice_columns.max(1);
+        let mut rows: Vec<Vec<&mut [[f32; 2]]>> = (0..self.lattice_rows()).map(|_| Vec::new()).collect();
+        for lead in &mut travelled {
+            for (row, line) in rows.iter_mut().zip(lead.chunks_mut(columns)) {
+                row.push(line);
+            }
+        }
+        let stages = stages(leads, share);
+        let pair = Pair { both: &both, rows: self.lattice_rows(), columns };
+        rows.into_par_iter().enumerate().for_each(|(row, mut lines)| {
+            widest(
+                #[inline(always)]
+                || pair.follow(row, &stages, fastest, &mut lines),
+            );
+        });
+        let made = travelled.into_iter().zip(leads).map(|(travelled, minutes)| Self {
+            motion: self.motion.clone(),
+            travelled,
+            velocity: Vec::new(),
+            minutes: *minutes,
+            ..*self
+        });
+        Ok(made.collect())
+    }
+
     /// (rows, columns) of the grid.
     pub fn shape(&self) -> (usize, usize) {
         (self.rows, self.columns)
@@ -190,6 +239,8 @@ impl Trajectories {
     }
 }
 
+/// Longest time between two [`Stage`]s, minutes.
+const LONGEST_STAGE_MIN: f32 = 5.0;
 /// Longest way within one step, in cells: a quarter of the scale on which motion changes.
 const CELLS_A_STEP: f32 = 12.0;
 
@@ -229,12 +280,6 @@ impl Lattice<'_> {
     /// The value at a fractional cell (row, column), the nearest edge value beyond the grid.
     #[inline(always)]
     fn at(self, row: f32, column: f32) -> [f32; 2] {
-        let place = |at: f32, points: usize| {
-            let at = (at / SPACING as f32).max(0.0).min(points.saturating_sub(1) as f32);
-            // Of what is not negative the cast is the floor; the last point is the far end of the last but one.
-            let first = at.min(points.saturating_sub(2) as f32) as i32;
-            (first as usize, at - first as f32)
-        };
         let ((row, down), (column, right)) = (place(row, self.rows), place(column, self.columns));
         let at = row * self.columns + column;
         let pair = |at: usize| self.values.get(at..at + 2).unwrap_or(&[[0.0; 2]; 2]);
@@ -243,6 +288,113 @@ impl Lattice<'_> {
         let mixed: [f32; 4] = std::array::from_fn(|k| upper[k] + down * (lower[k] - upper[k]));
         [0, 1].map(|k| mixed[k] + right * (mixed[k + 2] - mixed[k]))
     }
+}
+
+/// A time on the way to a lead.
+#[derive(Clone, Copy)]
+struct Stage {
+    minutes: f32,
+    /// The share of the other motion in what leads there.
+    share: f32,
+    /// The lead that ends here.
+    lead: Option<usize>,
+}
+
+/// The leads, and times between them, so that the share changes little from one to the next.
+fn stages(leads: &[f32], share: impl Fn(f32) -> f32) -> Vec<Stage> {
+    let mut stages = Vec::new();
+    let mut before = 0.0;
+    for (lead, minutes) in leads.iter().enumerate() {
+        let pieces = ((minutes - before) / LONGEST_STAGE_MIN).ceil().max(1.0) as usize;
+        stages.extend((1..=pieces).map(|piece| {
+            let minutes = before + (minutes - before) * piece as f32 / pieces as f32;
+            Stage { minutes, share: share(minutes), lead: (piece == pieces).then_some(lead) }
+        }));
+        before = *minutes;
+    }
+    stages
+}
+
+/// A motion, and how another one differs from it, (right, down) each, at every [`SPACING`]th cell.
+#[derive(Clone, Copy)]
+struct Pair<'a> {
+    both: &'a [[f32; 4]],
+    rows: usize,
+    columns: usize,
+}
+
+impl Pair<'_> {
+    /// Follows the points of a row to each lead.
+    #[inline(always)]
+    fn follow(self, row: usize, stages: &[Stage], fastest: f32, travelled: &mut [&mut [[f32; 2]]]) {
+        let y = (row * SPACING) as f32;
+        for first in (0..self.columns).step_by(AT_ONCE) {
+            let points = AT_ONCE.min(self.columns - first);
+            let (mut way, mut velocity, mut here) = ([[0.0; 2]; AT_ONCE], [[0.0; 2]; AT_ONCE], [[0.0; 2]; AT_ONCE]);
+            let (mut before_min, mut before_share) = (0.0, stages.first().map_or(0.0, |stage| stage.share));
+            for k in 0..points {
+                let [u, v, du, dv] = self.at(y, ((first + k) * SPACING) as f32);
+                (velocity[k], here[k]) = ([u + before_share * du, v + before_share * dv], [du, dv]);
+            }
+            for Stage { minutes, share, lead } in stages {
+                // Simpson's mean of the difference between the motions along the way so far.
+                let more = (share - before_share) * before_min / 6.0;
+                if more != 0.0 {
+                    for k in 0..points {
+                        let (x, [right, down]) = (((first + k) * SPACING) as f32, way[k]);
+                        let middle = self.at(y - 0.5 * down, x - 0.5 * right);
+                        let end = self.at(y - down, x - right);
+                        for i in 0..2 {
+                            way[k][i] += more * (here[k][i] + 4.0 * middle[2 + i] + end[2 + i]);
+                        }
+                    }
+                }
+                let substeps = (fastest * (minutes - before_min).abs() / CELLS_A_STEP).ceil().max(1.0);
+                let step = (minutes - before_min) / substeps;
+                for _ in 0..substeps as usize {
+                    for _ in 0..ITERATIONS {
+                        for k in 0..points {
+                            let (x, [right, down]) = (((first + k) * SPACING) as f32, way[k]);
+                            let at = self
+                                .at(y - down - 0.5 * step * velocity[k][1], x - right - 0.5 * step * velocity[k][0]);
+                            velocity[k] = [at[0] + share * at[2], at[1] + share * at[3]];
+                        }
+                    }
+                    for k in 0..points {
+                        way[k] = [way[k][0] + step * velocity[k][0], way[k][1] + step * velocity[k][1]];
+                    }
+                }
+                if let Some(out) = lead.and_then(|lead| travelled.get_mut(lead)) {
+                    out[first..first + points].copy_from_slice(&way[..points]);
+                }
+                (before_min, before_share) = (*minutes, *share);
+            }
+        }
+    }
+
+    /// The values at a fractional cell (row, column), the nearest edge value beyond the grid.
+    #[inline(always)]
+    fn at(self, row: f32, column: f32) -> [f32; 4] {
+        let ((row, down), (column, right)) = (place(row, self.rows), place(column, self.columns));
+        let at = row * self.columns + column;
+        let pair = |at: usize| self.both.get(at..at + 2).map_or([[0.0; 4]; 2], |both| [both[0], both[1]]);
+        let ([a, b], [c, d]) = (pair(at), pair(at + self.columns));
+        let mut out = [0.0; 4];
+        for k in 0..4 {
+            let (left, other) = (a[k] + down * (c[k] - a[k]), b[k] + down * (d[k] - b[k]));
+            out[k] = left + right * (other - left);
+        }
+        out
+    }
+}
+
+/// The lattice point before a fractional cell, and how far it is towards the next one; given how many points there are.
+#[inline(always)]
+fn place(at: f32, points: usize) -> (usize, f32) {
+    let at = (at / SPACING as f32).max(0.0).min(points.saturating_sub(1) as f32);
+    // Of what is not negative the cast is the floor; the last point is the far end of the last but one.
+    let first = at.min(points.saturating_sub(2) as f32) as i32;
+    (first as usize, at - first as f32)
 }
 
 /// Displacements (right, down) of the cells from `first` on, a multiple of [`SEGMENT`], of a line made by

@@ -61,7 +61,7 @@ impl Contents {
     }
 
     /// Of the rows and columns from the first to the last one given, both of which lie in the field.
-    #[inline]
+    #[inline(always)]
     pub fn of_part(&self, rows: [usize; 2], columns: [usize; 2]) -> Content {
         let mut seen = 0;
         for row in rows[0] / BLOCK..=rows[1] / BLOCK {

@@ -118,23 +118,44 @@ impl PyramidFlow {
     }
 }
 
-impl MotionEstimator for PyramidFlow {
-    fn name(&self) -> &'static str {
-        "pyramid-flow"
+impl PyramidFlow {
+    /// The motion as [`MotionEstimator::estimate`] has it, and that of the fields of the last `fresh_min` minutes alone.
+    ///
+    /// # Errors
+    /// As [`MotionEstimator::estimate`].
+    pub fn estimate_with_fresh(
+        &self,
+        fields: &[RainField],
+        fresh_min: f32,
+    ) -> Result<(MotionField, MotionField), MotionError> {
+        let (past, pyramids) = self.prepared(fields)?;
+        let fresh = past.partition_point(|p| p.minutes < -fresh_min);
+        let recent = pyramids.get(fresh..).unwrap_or_default();
+        let (lasting, fresh) = rayon::join(|| self.motion(&past, &pyramids), || self.motion(&past[fresh..], recent));
+        Ok((lasting?, fresh?))
     }
 
-    fn estimate(&self, fields: &[RainField]) -> Result<MotionField, MotionError> {
+    /// The fields that count, and their pyramids; none of these where no field can be matched.
+    fn prepared<'a>(&self, fields: &'a [RainField]) -> Result<(Vec<Past<'a>>, Vec<Pyramid>), MotionError> {
         let past = in_order(fields, self.settings.history_min.max(0.0))?;
+        let (height, width) = past.last().ok_or(MotionError::NoFields)?.field.grid.shape();
+        let pyramids = if past.len() < 2 || height < 2 || width < 2 {
+            Vec::new()
+        } else {
+            past.par_iter().map(|p| Pyramid::new(&p.field.rate_mm_h, COARSEST + 1)).collect()
+        };
+        Ok((past, pyramids))
+    }
+
+    fn motion(&self, past: &[Past<'_>], pyramids: &[Pyramid]) -> Result<MotionField, MotionError> {
         let grid = past.last().map(|p| p.field.grid.clone()).ok_or(MotionError::NoFields)?;
-        let (height, width) = grid.shape();
-        if past.len() < 2 || height < 2 || width < 2 {
+        if pyramids.len() < 2 {
             return Ok(MotionField::at_rest(grid));
         }
-        let pyramids: Vec<Pyramid> = past.par_iter().map(|p| Pyramid::new(&p.field.rate_mm_h, COARSEST + 1)).collect();
-        let pairs = Self::pairs(&past, &pyramids);
-        let cell_km = grid.cell_km() as f32;
+        let pairs = Self::pairs(past, pyramids);
+        let ((height, width), cell_km) = (grid.shape(), grid.cell_km() as f32);
         let fastest = self.settings.fastest_km_min / cell_km;
-        let guess = self.first_guess(&past, &pyramids, cell_km);
+        let guess = self.first_guess(past, pyramids, cell_km);
         let mut nodes = NodeField::uniform(height.div_ceil(NODE_CELLS), width.div_ceil(NODE_CELLS), guess);
         for level in (0..=COARSEST).rev() {
             for _ in 0..self.settings.iterations {
@@ -143,6 +164,17 @@ impl MotionEstimator for PyramidFlow {
         }
         let (u, v) = dense(&nodes, height, width);
         Ok(MotionField { grid, u, v })
+    }
+}
+
+impl MotionEstimator for PyramidFlow {
+    fn name(&self) -> &'static str {
+        "pyramid-flow"
+    }
+
+    fn estimate(&self, fields: &[RainField]) -> Result<MotionField, MotionError> {
+        let (past, pyramids) = self.prepared(fields)?;
+        self.motion(&past, &pyramids)
     }
 }
 

@@ -145,13 +145,8 @@ impl Band {
         self.contents.clear();
         for (segment, reach) in self.reach.iter().enumerate() {
             let columns = [segment * SEGMENT, ((segment + 1) * SEGMENT).min(width) - 1];
-            let content = |image: &Image, by: f32| {
-                let span = |first: usize, last: usize, [a, b]: [f32; 2]| {
-                    [first as f32 + (by * a).min(by * b), last as f32 + (by * a).max(by * b)]
-                };
-                image.content(span(rows.from, rows.to - 1, reach[1]), span(columns[0], columns[1], reach[0]))
-            };
-            self.contents.push(match (content(earlier, -half), content(later, half)) {
+            let spans = [[rows.from, rows.to - 1], columns];
+            self.contents.push(match (seen(earlier, spans, reach, -half), seen(later, spans, reach, half)) {
                 (Content::Unknown, _) | (_, Content::Unknown) => Content::Unknown,
                 (Content::Dry, Content::Dry) => Content::Dry,
                 _ => Content::Mixed,
@@ -254,6 +249,15 @@ impl Votes {
             self.bv[k] += wy * target;
         }
     }
+}
+
+/// What some rows and columns of pixels see of an image, `by` times as far away as their least and greatest motion.
+#[inline(always)]
+fn seen(image: &Image, [rows, columns]: [[usize; 2]; 2], reach: &[[f32; 2]; 2], by: f32) -> Content {
+    let span = |[first, last]: [usize; 2], [a, b]: [f32; 2]| {
+        [first as f32 + (by * a).min(by * b), last as f32 + (by * a).max(by * b)]
+    };
+    image.content(span(rows, reach[1]), span(columns, reach[0]))
 }
 
 /// The first eight of at least as many.

@@ -119,11 +119,20 @@ pub(crate) fn solve(normals: &[Normal], start: &NodeField, smoothness: f32) -> N
             Inverse::of(&normals[here], smoothness, neighbours.iter().sum())
         })
         .collect();
+    // With nodes at rest all around, so that each has four neighbours.
+    let wide = columns + 2;
+    let mut motion = vec![[0.0_f32; 2]; (rows + 2) * wide];
+    for (line, nodes) in motion.chunks_exact_mut(wide).skip(1).zip(field.motion.chunks_exact(columns)) {
+        line[1..=columns].copy_from_slice(nodes);
+    }
     for _ in 0..SWEEPS {
         // Nodes of one colour of a chessboard hang on those of the other alone: no one waits for the one before.
         for colour in 0..2 {
-            sweep(&nodes, &mut field, colour);
+            sweep(&nodes, &mut motion, columns, colour);
         }
+    }
+    for (line, nodes) in motion.chunks_exact(wide).skip(1).zip(field.motion.chunks_exact_mut(columns)) {
+        nodes.copy_from_slice(&line[1..=columns]);
     }
     field
 }
@@ -171,29 +180,18 @@ impl Inverse {
 }
 
 /// Half a Gauss–Seidel sweep with over-relaxation, each node solved for both components at once.
-fn sweep(nodes: &[Inverse], field: &mut NodeField, colour: usize) {
-    let (rows, columns) = (field.rows, field.columns);
-    for r in 0..rows {
-        let (before, rest) = field.motion.split_at_mut(r * columns);
-        let (line, after) = rest.split_at_mut(columns);
-        let above = before.len().checked_sub(columns).map(|at| &before[at..]);
-        let below = after.get(..columns);
-        for c in ((r + colour) % 2..columns).step_by(2) {
-            let mut sum = [0.0_f32; 2];
-            let mut take = |m: [f32; 2]| sum = [sum[0] + m[0], sum[1] + m[1]];
-            if let Some(line) = above {
-                take(line[c]);
-            }
-            if let Some(line) = below {
-                take(line[c]);
-            }
-            for neighbour in [line.get(c.wrapping_sub(1)), line.get(c + 1)].into_iter().flatten() {
-                take(*neighbour);
-            }
-            let (node, old) = (&nodes[r * columns + c], line[c]);
+fn sweep(nodes: &[Inverse], motion: &mut [[f32; 2]], columns: usize, colour: usize) {
+    let wide = columns + 2;
+    for (r, nodes) in nodes.chunks_exact(columns).enumerate() {
+        let (above, rest) = motion[r * wide..].split_at_mut(wide);
+        let (line, below) = rest.split_at_mut(wide);
+        let (above, below, line) = (&above[..wide], &below[..wide], &mut line[..wide]);
+        for (c, node) in nodes.iter().enumerate().skip((r + colour) % 2).step_by(2) {
+            let (up, down, left, right, old) = (above[c + 1], below[c + 1], line[c], line[c + 2], line[c + 1]);
+            let sum = [0, 1].map(|k| up[k] + down[k] + left[k] + right[k]);
             let [p, q, s] = node.matrix;
             let solved = [node.start[0] + p * sum[0] + q * sum[1], node.start[1] + q * sum[0] + s * sum[1]];
-            line[c] = [0, 1].map(|k| old[k] + node.omega * (solved[k] - old[k]));
+            line[c + 1] = [0, 1].map(|k| old[k] + node.omega * (solved[k] - old[k]));
         }
     }
 }

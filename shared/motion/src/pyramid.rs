@@ -22,6 +22,7 @@ impl Image {
     }
 
     /// What [`Image::sample`] sees between two fractional rows and columns; off the image it is unknown.
+    #[inline(always)]
     pub fn content(&self, rows: [f32; 2], columns: [f32; 2]) -> Content {
         let mut beyond = false;
         let mut clamped = |[first, last]: [f32; 2], size: usize| {

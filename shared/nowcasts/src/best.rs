@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jiff::SignedDuration;
 use ndarray::Array2;
-use raincell_extrapolation::{Carried, Inflow, Interpolation, Trajectories};
+use raincell_extrapolation::{Carried, Inflow, Interpolation};
 use raincell_model::{MotionField, RainField};
 use raincell_simd::widest;
 use rayon::prelude::*;
@@ -16,7 +16,8 @@ use crate::exceedance::{Around, RATES, RATES_MM_H, Surroundings, Table, weights_
 use crate::method::newest;
 use crate::odds::{Lead, Odds};
 use crate::placing::{Terms, placed};
-use crate::traits::{Rate, SCALES, STANDING, State, TRAITS, decibels};
+use crate::states::{Arrived, age_min};
+use crate::traits::{Rate, SCALES, STANDING, State, TRAITS, decibels, halvings};
 use crate::trend::Trend;
 use crate::voices::Voices;
 use crate::weights::TABLES;
@@ -93,23 +94,35 @@ impl NowcastMethod for Best {
         let drift = Drift::estimate(past)?;
         let motion_s = started.elapsed().as_secs_f64();
 
-        let recent = Recent::of(past, last, &drift.fresh)?;
         let cell_km = last.grid.cell_km() as f32;
+        let halvings = halvings(cell_km);
         let tables = self.textured();
-        let surroundings = recent.as_ref().map(|recent| {
-            let state = recent.state(cell_km);
-            let known = state.known();
-            let levels: Vec<_> = RATES_MM_H.into_par_iter().map(|r| state.levels(Rate::of(r), &known)).collect();
-            (state.halvings(), Surroundings::new(&levels, &tables))
-        });
-        let trend = Trend::of(past, last);
-        let voices = Voices::of(&last.rate_mm_h);
         let most_min = (leads.step_min * leads.count as f64) as f32;
-        let evolution = match &surroundings {
-            Some((halvings, _)) => Evolution::of(past, last, &drift.fresh, *halvings, most_min)?,
-            None => None,
-        };
-        let along = drift.along(leads.step_min as f32, leads.count)?;
+        let (earlier, steps) = (Recent::wanted(past, last), Evolution::wanted(past, last));
+        let wanted: Vec<&RainField> =
+            earlier.into_iter().flatten().chain(steps.iter().flat_map(|(_, fields)| fields.iter().copied())).collect();
+        let arrived = Arrived::new(&wanted, last, &drift.fresh)?;
+        // All at once, so that no processor waits for the last of one of them.
+        let (evolution, (surroundings, (along, trend, voices))) = rayon::join(
+            || match &steps {
+                Some((step_min, wanted)) => Evolution::of((*step_min, wanted), last, &arrived, halvings, most_min),
+                None => Ok(None),
+            },
+            || {
+                rayon::join(
+                    || {
+                        let recent = Recent::from(earlier?, last, &arrived)?;
+                        Some(recent.surroundings(cell_km, &tables))
+                    },
+                    || {
+                        let (trend, voices) = rayon::join(|| Trend::of(past, last), || Voices::of(&last.rate_mm_h));
+                        (drift.step_by_step(leads.step_min as f32, leads.count), trend, voices)
+                    },
+                )
+            },
+        );
+        let (evolution, along) = (evolution?, along?);
+        drop(arrived);
         let last_mm_h = &last.rate_mm_h.as_standard_layout().into_owned();
         let carried = Carried::new(last_mm_h);
         // Memory is handed on from lead to lead: fresh pages cost as much as the sums that fill them.
@@ -119,19 +132,18 @@ impl NowcastMethod for Best {
             .zip(valid_times)
             .map(|(trajectories, valid_time)| {
                 let minutes = trajectories.minutes();
-                let Some((halvings, surroundings)) = &surroundings else {
+                let Some(surroundings) = &surroundings else {
                     let rate_mm_h = trajectories.carry(last_mm_h, Interpolation::Bilinear, inflow)?;
                     return Ok(RainField { grid: last.grid.clone(), valid_time, rate_mm_h });
                 };
                 let Buffers { mut around, mut odds } =
                     spare.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default();
                 surroundings.at(minutes, &mut around);
-                match &evolution {
-                    Some(evolution) => evolution.at(minutes, &voices, &mut around.evolved),
-                    None => around.evolved.cells.clear(),
+                if let Some(evolution) = &evolution {
+                    evolution.at(minutes, &voices, &mut around);
                 }
                 let weights = &tables.each_ref().map(|t| weights_at(t, minutes));
-                let lead = Lead { around: &around, halvings: *halvings, weights, own: voices.own, trajectories };
+                let lead = Lead { around: &around, halvings, weights, own: voices.own, trajectories };
                 let mut filled = Array2::zeros(last_mm_h.dim());
                 odds.fill(&lead, last_mm_h, &carried, &mut filled)?;
                 let mut rate_mm_h = placed(
@@ -169,21 +181,32 @@ pub(crate) struct Recent {
 impl Recent {
     /// `None` where there is no earlier field.
     pub fn of(past: &[RainField], last: &RainField, motion: &MotionField) -> Result<Option<Self>, NowcastError> {
-        let age_min = |f: &RainField| last.valid_time.duration_since(f.valid_time).as_secs_f32() / 60.0;
+        let Some(earlier) = Self::wanted(past, last) else { return Ok(None) };
+        let arrived = Arrived::new(&earlier, last, motion)?;
+        Ok(Self::from(earlier, last, &arrived))
+    }
+
+    /// The two earlier fields.
+    fn wanted<'a>(past: &'a [RainField], last: &RainField) -> Option<[&'a RainField; 2]> {
         let nearest = |minutes: f32| {
             past.iter()
-                .filter(|f| age_min(f) > 0.0 && age_min(f) <= RECENT_MIN)
-                .min_by(|a, b| (age_min(a) - minutes).abs().total_cmp(&(age_min(b) - minutes).abs()))
+                .filter(|f| age_min(f, last) > 0.0 && age_min(f, last) <= RECENT_MIN)
+                .min_by(|a, b| (age_min(a, last) - minutes).abs().total_cmp(&(age_min(b, last) - minutes).abs()))
         };
-        let carried = |minutes: f32| -> Result<Option<Array2<f32>>, NowcastError> {
-            let Some(field) = nearest(minutes) else { return Ok(None) };
-            let mut trajectories = Trajectories::new(motion)?;
-            trajectories.advance(age_min(field));
-            let arrived = trajectories.carry(&field.rate_mm_h, Interpolation::Bilinear, Inflow::LastObservation)?;
-            Ok(Some(in_decibels(&arrived)))
-        };
-        let (Some(a), Some(b)) = (carried(EARLIER_MIN[0])?, carried(EARLIER_MIN[1])?) else { return Ok(None) };
-        Ok(Some(Self { now_db: in_decibels(&last.rate_mm_h), earlier_db: [a, b] }))
+        Some([nearest(EARLIER_MIN[0])?, nearest(EARLIER_MIN[1])?])
+    }
+
+    fn from(earlier: [&RainField; 2], last: &RainField, arrived: &Arrived) -> Option<Self> {
+        let [a, b] = earlier.map(|field| arrived.of(field).map(in_decibels));
+        Some(Self { now_db: in_decibels(&last.rate_mm_h), earlier_db: [a?, b?] })
+    }
+
+    /// What all places weigh by.
+    pub fn surroundings(&self, cell_km: f32, tables: &[Table; RATES]) -> Surroundings {
+        let state = self.state(cell_km);
+        let known = state.known();
+        let levels: Vec<_> = RATES_MM_H.into_par_iter().map(|r| state.levels(Rate::of(r), &known)).collect();
+        Surroundings::new(&levels, tables)
     }
 
     pub fn state(&self, cell_km: f32) -> State<'_> {

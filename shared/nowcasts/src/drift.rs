@@ -2,7 +2,7 @@
 
 use raincell_extrapolation::Trajectories;
 use raincell_model::{MotionField, RainField};
-use raincell_motion::{FlowSettings, MotionEstimator, PyramidFlow};
+use raincell_motion::PyramidFlow;
 use rayon::prelude::*;
 
 use crate::NowcastError;
@@ -26,10 +26,8 @@ pub(crate) struct Drift {
 impl Drift {
     /// Both motions from past fields in any order.
     pub fn estimate(past: &[RainField]) -> Result<Self, NowcastError> {
-        let of_the_last_minutes = PyramidFlow::new(FlowSettings { history_min: FRESH_MIN, ..FlowSettings::default() });
-        let (fresh, lasting) =
-            rayon::join(|| of_the_last_minutes.estimate(past), || PyramidFlow::default().estimate(past));
-        Ok(Self { fresh: fresh?, lasting: lasting? })
+        let (lasting, fresh) = PyramidFlow::default().estimate_with_fresh(past, FRESH_MIN)?;
+        Ok(Self { fresh, lasting })
     }
 
     /// The fresh motion's share in the mean motion of the next `lead_min` minutes.
@@ -38,7 +36,7 @@ impl Drift {
         (1.0 - (-fades).exp()) / fades
     }
 
-    /// The trajectories to each of `count` leads.
+    /// The trajectories to each of `count` leads, each followed from the start.
     pub fn along(&self, step_min: f32, count: usize) -> Result<Vec<Trajectories>, NowcastError> {
         let (fresh, lasting) = (Trajectories::new(&self.fresh)?, Trajectories::new(&self.lasting)?);
         (1..=count)
@@ -50,6 +48,13 @@ impl Drift {
                 Ok(trajectories)
             })
             .collect()
+    }
+
+    /// Nearly the same in less than half of the time: each lead's go on from those of the lead before.
+    pub fn step_by_step(&self, step_min: f32, count: usize) -> Result<Vec<Trajectories>, NowcastError> {
+        let (fresh, lasting) = (Trajectories::new(&self.fresh)?, Trajectories::new(&self.lasting)?);
+        let leads: Vec<f32> = (1..=count).map(|k| k as f32 * step_min).collect();
+        Ok(lasting.blended_to(&fresh, &leads, Self::share)?)
     }
 
     /// The trajectories of `lead_min` minutes.
@@ -83,5 +88,9 @@ mod tests {
         let (right, down) = drift.to(30.0).unwrap().displacement();
         assert!((right[(50, 50)] - 30.0 * speed(30.0)).abs() < 1e-2 && down[(50, 50)].abs() < 1e-6);
         assert_eq!(drift.along(5.0, 3).unwrap()[2].displacement(), drift.to(15.0).unwrap().displacement());
+        for (k, step) in drift.step_by_step(5.0, 12).unwrap().iter().enumerate() {
+            let (step, direct) = (step.displacement().0, drift.to(5.0 * (k + 1) as f32).unwrap().displacement().0);
+            assert!((step[(50, 50)] - direct[(50, 50)]).abs() < 1e-3, "lead {k}");
+        }
     }
 }

@@ -2,15 +2,15 @@
 
 use ndarray::Array2;
 use raincell_cascade::fast_size;
-use raincell_model::{MotionField, RainField};
+use raincell_model::RainField;
 use rayon::prelude::*;
 
 use crate::NowcastError;
 use crate::anvil;
-use crate::exceedance::{RATES, RATES_MM_H};
-use crate::levels::Plane;
+use crate::exceedance::{Around, EVOLVED, RATES, RATES_MM_H};
+use crate::matching::Distribution;
 use crate::sprog::Spectral;
-use crate::states::last_states;
+use crate::states::{Arrived, age_min, steps_back};
 use crate::traits::{Rate, decibels};
 use crate::voices::Voices;
 
@@ -22,6 +22,8 @@ const STEPS_MIN: std::ops::RangeInclusive<f32> = 1.5..=20.0;
 const WINDOW_KM: f32 = 50.0;
 /// The minutes within which neither is heard on the onset of rain any longer, but for 1/e.
 const FADES_MIN: f32 = 60.0;
+/// The newest state and those before that ANVIL takes.
+const STATES: usize = 4;
 /// So little rain, mm/h, has no strength at any of the rates.
 const NOTHING_MM_H: f32 = 0.09;
 /// Levels of ANVIL's cascade: one octave less than on the full grid.
@@ -38,43 +40,46 @@ pub(crate) struct Evolution {
 }
 
 impl Evolution {
-    /// As far as `most_min` ahead, on cells of `2^halvings` grid cells; `None` where the past does not tell.
+    /// The fields that it takes beside the newest one, and the minutes from each to the next; `None` where the past does not
+    /// tell.
+    pub fn wanted<'a>(past: &'a [RainField], last: &RainField) -> Option<(f32, Vec<&'a RainField>)> {
+        let ages = past.iter().map(|field| age_min(field, last)).filter(|age| STEPS_MIN.contains(age));
+        let step_min = ages.min_by(|a, b| (a - STEP_MIN).abs().total_cmp(&(b - STEP_MIN).abs()))?;
+        let wanted = steps_back(past, last, step_min, STATES);
+        (wanted.len() + 1 == STATES).then_some((step_min, wanted))
+    }
+
+    /// As far as `most_min` ahead, on cells of `2^halvings` grid cells, from what is wanted, carried to the newest field's
+    /// time; `None` where there is no rain.
     pub fn of(
-        past: &[RainField],
+        (step_min, wanted): (f32, &[&RainField]),
         last: &RainField,
-        motion: &MotionField,
+        arrived: &Arrived,
         halvings: usize,
         most_min: f32,
     ) -> Result<Option<Self>, NowcastError> {
-        let age_min = |f: &RainField| last.valid_time.duration_since(f.valid_time).as_secs_f32() / 60.0;
-        let ages = past.iter().map(age_min).filter(|age| STEPS_MIN.contains(age));
-        let Some(step_min) = ages.min_by(|a, b| (a - STEP_MIN).abs().total_cmp(&(b - STEP_MIN).abs())) else {
-            return Ok(None);
-        };
-        let states: Vec<Array2<f32>> = last_states(past, last, motion, step_min, 4)?
-            .par_iter()
-            .map(|state| padded(&(0..halvings).fold(state.clone(), |field, _| halved(&field))))
-            .collect();
-        if states.len() < 4 {
+        let newest = [&last.rate_mm_h].into_iter();
+        let states: Vec<&Array2<f32>> = newest.chain(wanted.iter().filter_map(|field| arrived.of(field))).collect();
+        if states.len() < STATES {
             return Ok(None);
         }
+        let states: Vec<Array2<f32>> = states.par_iter().map(|state| padded(state, halvings)).collect();
         let steps = (most_min / step_min).ceil().max(1.0) as usize;
-        let Some(spectral) = Spectral::of(&states[..3])? else { return Ok(None) };
         let window = WINDOW_KM / (last.grid.cell_km() as f32 * (1_usize << halvings) as f32);
-        let (sprog, anvil) = rayon::join(
-            || (1..=steps).into_par_iter().map(|step| spectral.rates_after(step, &states[0])).collect(),
-            || anvil::evolved(&states, steps, LEVELS, window),
-        );
+        let (sprog, anvil) =
+            rayon::join(|| after_steps(&states, steps), || anvil::evolved(&states, steps, LEVELS, window));
+        let Some(sprog) = sprog? else { return Ok(None) };
         let shape = (0..halvings).fold(last.grid.shape(), |(r, c), _| (r.div_ceil(2), c.div_ceil(2)));
         Ok(Some(Self { step_min, shape, sprog, anvil: anvil? }))
     }
 
-    /// What both have to say at a lead time, a lane per rate.
-    pub fn at(&self, lead_min: f32, voices: &Voices, out: &mut Plane) {
-        let (rows, columns) = self.shape;
-        (out.rows, out.columns) = (rows, columns);
-        out.cells.clear();
-        out.cells.resize(rows * columns, [0.0; 4]);
+    /// Adds what both have to say at a lead time, if the odds are of the same cells.
+    pub fn at(&self, lead_min: f32, voices: &Voices, out: &mut Around) {
+        let columns = self.shape.1;
+        if self.shape != (out.arriving.rows, out.arriving.columns) {
+            return;
+        }
+        out.heard = true;
         let at = (lead_min / self.step_min - 1.0).max(0.0);
         let (before, share) = (at as usize, at.fract());
         let rates = RATES_MM_H.map(Rate::of);
@@ -85,7 +90,7 @@ impl Evolution {
             let (Some(a), Some(b)) = (fields.get(before.min(last)), fields.get((before + 1).min(last))) else {
                 continue;
             };
-            let of_rows = a.outer_iter().zip(b.outer_iter()).zip(out.cells.chunks_exact_mut(columns.max(1)));
+            let of_rows = a.outer_iter().zip(b.outer_iter()).zip(out.arriving.cells.chunks_exact_mut(columns.max(1)));
             for ((a, b), line) in of_rows {
                 let (Some(a), Some(b)) = (a.to_slice(), b.to_slice()) else { continue };
                 for (lanes, (a, b)) in line.iter_mut().zip(a.iter().zip(b)) {
@@ -94,7 +99,7 @@ impl Evolution {
                     if rate > NOTHING_MM_H {
                         let db = decibels(rate);
                         for k in 0..RATES {
-                            lanes[k] += weights[k] * rates[k].strength(db);
+                            lanes[EVOLVED + k] += weights[k] * rates[k].strength(db);
                         }
                     }
                 }
@@ -103,10 +108,27 @@ impl Evolution {
     }
 }
 
-/// The field with unknown cells added below and to the right, up to a shape of which FFTs are quick.
-fn padded(field: &Array2<f32>) -> Array2<f32> {
+/// The rain by S-PROG after each step, mm/h; `None` where there is none.
+fn after_steps(states: &[Array2<f32>], steps: usize) -> Result<Option<Vec<Array2<f32>>>, NowcastError> {
+    let Some(spectral) = Spectral::of(&states[..states.len().min(3)])? else { return Ok(None) };
+    let distribution = Distribution::of(&spectral.target);
+    let after = |step: usize| {
+        let mut field = spectral.after(step, &states[0]);
+        distribution.deal_to(&mut field);
+        field
+    };
+    Ok(Some((1..=steps).into_par_iter().map(after).collect()))
+}
+
+/// The field on cells of `2^halvings` grid cells, with unknown cells added below and to the right, up to a shape of which
+/// FFTs are quick, and of which coarse meshes are, too.
+fn padded(field: &Array2<f32>, halvings: usize) -> Array2<f32> {
+    let field = (0..halvings)
+        .fold(None, |halved_so_far: Option<Array2<f32>>, _| Some(halved(halved_so_far.as_ref().unwrap_or(field))));
+    let field = field.unwrap_or_default();
     let (rows, columns) = field.dim();
-    let mut wider = Array2::from_elem((fast_size(rows), fast_size(columns)), f32::NAN);
+    let fast = |size: usize| 4 * fast_size(size.div_ceil(4));
+    let mut wider = Array2::from_elem((fast(rows), fast(columns)), f32::NAN);
     for (mut wide, row) in wider.outer_iter_mut().zip(field.outer_iter()) {
         for (wide, rate) in wide.iter_mut().zip(row) {
             *wide = *rate;
@@ -137,7 +159,10 @@ mod tests {
     use std::sync::Arc;
 
     use jiff::{SignedDuration, Timestamp};
-    use raincell_model::Grid;
+    use raincell_model::{Grid, MotionField};
+
+    use crate::exceedance::ARRIVING;
+    use crate::levels::Plane;
 
     /// Four fields of one shower at rest, so many seconds apart.
     fn past(seconds: i64) -> Vec<RainField> {
@@ -157,17 +182,20 @@ mod tests {
     fn both_speak_where_it_rains_and_are_silent_elsewhere() {
         let past = past(300);
         let motion = MotionField::at_rest(past[0].grid.clone());
-        let evolution = Evolution::of(&past, &past[3], &motion, 1, 60.0).unwrap().unwrap();
-        let (voices, mut said) = (Voices::of(&past[3].rate_mm_h), Plane::default());
+        let (step_min, wanted) = Evolution::wanted(&past, &past[3]).unwrap();
+        let arrived = Arrived::new(&wanted, &past[3], &motion).unwrap();
+        let evolution = Evolution::of((step_min, &wanted), &past[3], &arrived, 1, 60.0).unwrap().unwrap();
+        let voices = Voices::of(&past[3].rate_mm_h);
+        let (rows, columns) = past[0].grid.shape();
+        let (rows, columns) = (rows.div_ceil(2), columns.div_ceil(2));
         for lead_min in [1.0, 7.5, 60.0] {
+            let cells = vec![[0.0; ARRIVING]; rows * columns];
+            let mut said = Around { arriving: Plane { rows, columns, cells }, ..Around::default() };
             evolution.at(lead_min, &voices, &mut said);
-            assert_eq!(
-                (said.rows, said.columns),
-                (past[0].grid.shape().0.div_ceil(2), past[0].grid.shape().1.div_ceil(2))
-            );
-            let at = |row: usize, column: usize| said.cells[row * said.columns + column];
-            assert!(at(10, 20)[0] > 0.5 && at(10, 20)[2] > 1.0, "{lead_min}: {:?}", at(10, 20));
-            assert_eq!(at(25, 4), [0.0; 4], "{lead_min}");
+            let at = |row: usize, column: usize| &said.arriving.cells[row * columns + column];
+            let there = &at(10, 20)[EVOLVED..];
+            assert!(said.heard && there[0] > 0.5 && there[2] > 1.0, "{lead_min}: {there:?}");
+            assert_eq!((at(10, 20)[..EVOLVED].iter().sum::<f32>(), at(25, 4)), (0.0, &[0.0; ARRIVING]), "{lead_min}");
         }
     }
 
@@ -175,8 +203,7 @@ mod tests {
     fn fields_a_few_seconds_or_an_hour_apart_are_no_steps() {
         for seconds in [10, 3600] {
             let past = past(seconds);
-            let motion = MotionField::at_rest(past[0].grid.clone());
-            assert!(Evolution::of(&past, &past[3], &motion, 1, 120.0).unwrap().is_none(), "{seconds}");
+            assert!(Evolution::wanted(&past, &past[3]).is_none(), "{seconds}");
         }
     }
 }

@@ -36,13 +36,17 @@ pub(crate) struct Surroundings {
     standing: [Plane; 3],
 }
 
+/// Where in [`Around`] what S-PROG and ANVIL say begins, and how many lanes it has.
+pub(crate) const EVOLVED: usize = 4;
+pub(crate) const ARRIVING: usize = 2 * EVOLVED;
+
 /// [`Surroundings`] at one lead.
 #[derive(Default)]
 pub(crate) struct Around {
-    /// By origin, on the finest level, a lane per rate.
-    pub arriving: Plane,
-    /// What S-PROG and ANVIL have to say, likewise; no cells where they are not heard.
-    pub evolved: Plane,
+    /// By origin, on the finest level, a lane per rate; from lane [`EVOLVED`] on what S-PROG and ANVIL have to say.
+    pub arriving: Plane<ARRIVING>,
+    /// Whether they have anything to say.
+    pub heard: bool,
     /// By the place itself, on the first of the standing levels.
     pub standing: Plane,
 }
@@ -66,26 +70,31 @@ impl Surroundings {
         Self { arriving: [a.0, b.0, c.0], standing: [a.1, b.1, c.1] }
     }
 
-    /// The log-odds at a lead time.
+    /// The log-odds at a lead time, at which nobody else is heard yet.
     pub fn at(&self, lead_min: f32, out: &mut Around) {
         let t = log_lead(lead_min);
-        let mix = |[a, b, c]: &[Plane; 3], out: &mut Plane| {
-            (out.rows, out.columns) = (a.rows, a.columns);
-            out.cells.resize(a.cells.len(), [0.0; 4]);
-            let [a, b, c] = [a, b, c].map(|plane| plane.cells.as_flattened());
-            let out = out.cells.as_flattened_mut();
-            widest(
-                #[inline(always)]
-                || {
-                    for (((out, a), b), c) in out.iter_mut().zip(a).zip(b).zip(c) {
-                        *out = a + t * (b + t * c);
-                    }
-                },
-            );
-        };
-        mix(&self.arriving, &mut out.arriving);
-        mix(&self.standing, &mut out.standing);
+        mix(&self.standing, t, &mut out.standing, |mixed| mixed);
+        mix(&self.arriving, t, &mut out.arriving, |[a, b, c, d]| [a, b, c, d, 0.0, 0.0, 0.0, 0.0]);
+        out.heard = false;
     }
+}
+
+/// Cell by cell what `put` makes of a parabola of three planes.
+fn mix<const N: usize>([a, b, c]: &[Plane; 3], t: f32, out: &mut Plane<N>, put: impl Fn(Lanes) -> [f32; N]) {
+    (out.rows, out.columns) = (a.rows, a.columns);
+    out.cells.resize(a.cells.len(), [0.0; N]);
+    widest(
+        #[inline(always)]
+        || {
+            for (((out, a), b), c) in out.cells.iter_mut().zip(&a.cells).zip(&b.cells).zip(&c.cells) {
+                let mut mixed = [0.0; 4];
+                for k in 0..4 {
+                    mixed[k] = a[k] + t * (b[k] + t * c[k]);
+                }
+                *out = put(mixed);
+            }
+        },
+    );
 }
 
 /// What `add` makes of each rate's traits at each of the scales, summed up on the finest of them.

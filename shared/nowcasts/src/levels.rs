@@ -9,12 +9,12 @@ pub(crate) type Lanes = [f32; 4];
 /// What a coarser level weighs against fully known cells: it fills what is unknown and hardly changes the rest.
 const FILL: f32 = 0.03;
 
-/// A row-major field of four channels.
+/// A row-major field of so many channels.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Plane {
+pub(crate) struct Plane<const N: usize = 4> {
     pub rows: usize,
     pub columns: usize,
-    pub cells: Vec<Lanes>,
+    pub cells: Vec<[f32; N]>,
 }
 
 /// Between which cells of a plane eight places lie: the upper left ones, and how far it is to the next ones, 0 to 1.
@@ -27,23 +27,23 @@ pub(crate) struct Places {
 
 /// The cells of a plane, and how far it is to those beside and below.
 #[derive(Clone, Copy)]
-pub(crate) struct Corners<'a> {
-    cells: &'a [Lanes],
+pub(crate) struct Corners<'a, const N: usize> {
+    cells: &'a [[f32; N]],
     beside: usize,
     below: usize,
 }
 
-impl Corners<'_> {
+impl<const N: usize> Corners<'_, N> {
     /// The value at the `k`th of some places.
     #[inline(always)]
-    pub fn at(self, places: &Places, k: usize) -> Lanes {
+    pub fn at(self, places: &Places, k: usize) -> [f32; N] {
         let (down, right) = (places.down[k], places.right[k]);
         let cell = places.cells[k] as usize;
         let (a, b) = (&self.cells[cell], &self.cells[cell + self.beside]);
         let lower = cell + self.below;
         let (c, d) = (&self.cells[lower], &self.cells[lower + self.beside]);
-        let mut out = [0.0; 4];
-        for k in 0..4 {
+        let mut out = [0.0; N];
+        for k in 0..N {
             let top = a[k] + right * (b[k] - a[k]);
             let bottom = c[k] + right * (d[k] - c[k]);
             out[k] = top + down * (bottom - top);
@@ -67,85 +67,10 @@ fn place(at: f32, [last, before]: [f32; 2]) -> (u32, f32) {
     (sum.to_bits().wrapping_sub(ROUNDING.to_bits()), at - (sum - ROUNDING))
 }
 
-impl Plane {
-    pub fn zeros(rows: usize, columns: usize) -> Self {
-        Self { rows, columns, cells: vec![[0.0; 4]; rows * columns] }
-    }
-
-    /// Sums over 2 × 2 cells, divided by four; beyond the edge there is nothing.
-    fn halved(&self) -> Self {
-        let mut out = Self::zeros(self.rows.div_ceil(2), self.columns.div_ceil(2));
-        let (rows, columns, width) = (self.rows, self.columns, out.columns);
-        out.cells.par_chunks_mut(width.max(1)).enumerate().for_each(|(row, line)| {
-            for r in 2 * row..(2 * row + 2).min(rows) {
-                for (pair, sum) in self.cells[r * columns..][..columns].chunks(2).zip(line.iter_mut()) {
-                    for cell in pair {
-                        add(sum, cell, 0.25);
-                    }
-                }
-            }
-        });
-        out
-    }
-
-    /// Binomial smoothing (1 4 6 4 1)/16 along both axes: a standard deviation of one cell. Nothing beyond the edges.
-    fn smoothed(&self) -> Self {
-        const KERNEL: [f32; 5] = [1.0 / 16.0, 4.0 / 16.0, 6.0 / 16.0, 4.0 / 16.0, 1.0 / 16.0];
-        const NOTHING: Lanes = [0.0; 4];
-        let (rows, columns) = (self.rows, self.columns);
-        let mut across = Self::zeros(rows, columns);
-        across.cells.par_chunks_mut(columns.max(1)).enumerate().for_each_init(Vec::new, |padded, (row, line)| {
-            padded.clear();
-            padded.extend_from_slice(&[NOTHING; 2]);
-            padded.extend_from_slice(&self.cells[row * columns..][..columns]);
-            padded.extend_from_slice(&[NOTHING; 2]);
-            widest(
-                #[inline(always)]
-                || {
-                    for (sum, cells) in line.iter_mut().zip(padded.windows(KERNEL.len())) {
-                        for (cell, weight) in cells.iter().zip(KERNEL) {
-                            add(sum, cell, weight);
-                        }
-                    }
-                },
-            );
-        });
-        let mut out = Self::zeros(rows, columns);
-        let nothing = vec![NOTHING; columns];
-        out.cells.par_chunks_mut(columns.max(1)).enumerate().for_each(|(row, line)| {
-            let lines: [&[Lanes]; 5] = std::array::from_fn(|i| match (row + i).checked_sub(2).filter(|r| *r < rows) {
-                Some(r) => &across.cells[r * columns..][..columns],
-                None => &nothing,
-            });
-            let [a, b, c, d, e] = lines.map(<[Lanes]>::as_flattened);
-            widest(
-                #[inline(always)]
-                || {
-                    let cells = a.iter().zip(b).zip(c).zip(d).zip(e);
-                    for (sum, ((((a, b), c), d), e)) in line.as_flattened_mut().iter_mut().zip(cells) {
-                        *sum = KERNEL[0] * a + KERNEL[1] * b + KERNEL[2] * c + KERNEL[3] * d + KERNEL[4] * e;
-                    }
-                },
-            );
-        });
-        out
-    }
-
-    /// What lies at a row of grid cells of which `2^halvings` lie along a cell of this level, at the columns of the level:
-    /// for [`stretched`].
-    pub fn row(&self, row: usize, halvings: usize, out: &mut Vec<Lanes>) {
-        let at = ((row as f32 + 0.5) / (1_usize << halvings) as f32 - 0.5).clamp(0.0, (self.rows - 1) as f32);
-        let (r0, r1, f) = (at as usize, (at as usize + 1).min(self.rows - 1), at.fract());
-        let (upper, lower) = (&self.cells[r0 * self.columns..][..self.columns], &self.cells[r1 * self.columns..]);
-        out.clear();
-        out.extend(
-            upper.iter().zip(lower).map(|(a, b)| std::array::from_fn::<f32, 4, _>(|k| a[k] + f * (b[k] - a[k]))),
-        );
-    }
-
+impl<const N: usize> Plane<N> {
     /// The value at fractional cell (row, column), the nearest edge value beyond the edges.
     #[inline(always)]
-    pub fn sample(&self, row: f32, column: f32) -> Lanes {
+    pub fn sample(&self, row: f32, column: f32) -> [f32; N] {
         let row = row.clamp(0.0, (self.rows - 1) as f32);
         let column = column.clamp(0.0, (self.columns - 1) as f32);
         let (r0, c0) = (row as usize, column as usize);
@@ -178,9 +103,80 @@ impl Plane {
 
     /// For values at places.
     #[inline(always)]
-    pub fn corners(&self) -> Corners<'_> {
+    pub fn corners(&self) -> Corners<'_, N> {
         let below = if self.rows > 1 { self.columns } else { 0 };
         Corners { cells: &self.cells, beside: usize::from(self.columns > 1), below }
+    }
+}
+
+impl Plane {
+    pub fn zeros(rows: usize, columns: usize) -> Self {
+        Self { rows, columns, cells: vec![[0.0; 4]; rows * columns] }
+    }
+
+    /// Sums over 2 × 2 cells, divided by four; beyond the edge there is nothing.
+    fn halved(&self) -> Self {
+        let mut out = Self::zeros(self.rows.div_ceil(2), self.columns.div_ceil(2));
+        let (rows, columns, width) = (self.rows, self.columns, out.columns);
+        out.cells.par_chunks_mut(width.max(1)).enumerate().for_each(|(row, line)| {
+            for r in 2 * row..(2 * row + 2).min(rows) {
+                for (pair, sum) in self.cells[r * columns..][..columns].chunks(2).zip(line.iter_mut()) {
+                    for cell in pair {
+                        add(sum, cell, 0.25);
+                    }
+                }
+            }
+        });
+        out
+    }
+
+    /// Binomial smoothing (1 4 6 4 1)/16 along both axes: a standard deviation of one cell. Nothing beyond the edges.
+    fn smoothed(&self) -> Self {
+        const NOTHING: Lanes = [0.0; 4];
+        let (rows, columns) = (self.rows, self.columns);
+        let mut across = Self::zeros(rows, columns);
+        across.cells.par_chunks_mut(columns.max(1)).enumerate().for_each_init(Vec::new, |padded, (row, line)| {
+            padded.clear();
+            padded.extend_from_slice(&[NOTHING; 2]);
+            padded.extend_from_slice(&self.cells[row * columns..][..columns]);
+            padded.extend_from_slice(&[NOTHING; 2]);
+            widest(
+                #[inline(always)]
+                || {
+                    let cells = padded.as_flattened();
+                    let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|step| &cells[step * NOTHING.len()..]);
+                    binomial(line.as_flattened_mut(), [a, b, c, d, e]);
+                },
+            );
+        });
+        let mut out = Self::zeros(rows, columns);
+        let nothing = vec![NOTHING; columns];
+        out.cells.par_chunks_mut(columns.max(1)).enumerate().for_each(|(row, line)| {
+            let lines: [&[Lanes]; 5] = std::array::from_fn(|i| match (row + i).checked_sub(2).filter(|r| *r < rows) {
+                Some(r) => &across.cells[r * columns..][..columns],
+                None => &nothing,
+            });
+            let [a, b, c, d, e] = lines.map(<[Lanes]>::as_flattened);
+            widest(
+                #[inline(always)]
+                || {
+                    binomial(line.as_flattened_mut(), [a, b, c, d, e]);
+                },
+            );
+        });
+        out
+    }
+
+    /// What lies at a row of grid cells of which `2^halvings` lie along a cell of this level, at the columns of the level:
+    /// for [`stretched`].
+    pub fn row(&self, row: usize, halvings: usize, out: &mut Vec<Lanes>) {
+        let at = ((row as f32 + 0.5) / (1_usize << halvings) as f32 - 0.5).clamp(0.0, (self.rows - 1) as f32);
+        let (r0, r1, f) = (at as usize, (at as usize + 1).min(self.rows - 1), at.fract());
+        let (upper, lower) = (&self.cells[r0 * self.columns..][..self.columns], &self.cells[r1 * self.columns..]);
+        out.clear();
+        out.extend(
+            upper.iter().zip(lower).map(|(a, b)| std::array::from_fn::<f32, 4, _>(|k| a[k] + f * (b[k] - a[k]))),
+        );
     }
 
     /// Adds what `coarse`, a level of cells twice as wide, has at each cell.
@@ -203,14 +199,10 @@ impl Plane {
                 blend.extend(
                     near.iter().zip(far).map(|(n, f)| std::array::from_fn::<f32, 4, _>(|k| 0.75 * n[k] + 0.25 * f[k])),
                 );
-                let last = blend.len() - 1;
-                for (pair, (i, here)) in line.chunks_mut(2).zip(blend.iter().enumerate()) {
-                    let neighbours = [&blend[i.saturating_sub(1)], &blend[(i + 1).min(last)]];
-                    for (cell, neighbour) in pair.iter_mut().zip(neighbours) {
-                        add(cell, here, 0.75);
-                        add(cell, neighbour, 0.25);
-                    }
-                }
+                widest(
+                    #[inline(always)]
+                    || add_doubled(line, blend),
+                );
             },
         );
     }
@@ -249,6 +241,29 @@ pub(crate) fn eight_of<const N: usize>(halves: &[[Lanes; 2]; 2]) -> [Eight; N] {
         }
     }
     out
+}
+
+/// Adds to a row what lies at each of its cells between those of a row of cells twice as wide.
+#[inline(always)]
+fn add_doubled(line: &mut [Lanes], wide: &[Lanes]) {
+    let last = wide.len() - 1;
+    for (pair, (i, here)) in line.chunks_mut(2).zip(wide.iter().enumerate()) {
+        let neighbours = [&wide[i.saturating_sub(1)], &wide[(i + 1).min(last)]];
+        for (cell, neighbour) in pair.iter_mut().zip(neighbours) {
+            add(cell, here, 0.75);
+            add(cell, neighbour, 0.25);
+        }
+    }
+}
+
+/// Each number from five beside or above each other: (1 4 6 4 1)/16.
+#[inline(always)]
+fn binomial(out: &mut [f32], [a, b, c, d, e]: [&[f32]; 5]) {
+    const KERNEL: [f32; 5] = [1.0 / 16.0, 4.0 / 16.0, 6.0 / 16.0, 4.0 / 16.0, 1.0 / 16.0];
+    let numbers = a.iter().zip(b).zip(c).zip(d).zip(e);
+    for (out, ((((a, b), c), d), e)) in out.iter_mut().zip(numbers) {
+        *out = KERNEL[0] * a + KERNEL[1] * b + KERNEL[2] * c + KERNEL[3] * d + KERNEL[4] * e;
+    }
 }
 
 #[inline(always)]

@@ -5,8 +5,8 @@ use raincell_extrapolation::{Carried, Eight, ExtrapolationError, Interpolation, 
 use raincell_model::Content;
 use raincell_simd::{exp, widest};
 
-use crate::exceedance::{Around, RATES, RATES_MM_H, Weights};
-use crate::levels::{Lanes, eight_of, stretched};
+use crate::exceedance::{ARRIVING, Around, EVOLVED, RATES, RATES_MM_H, Weights};
+use crate::levels::{Lanes, Plane, eight_of, stretched};
 use crate::traits::{Rate, SCALES, STANDING, decibels};
 
 /// The minutes in which the cell's own rain comes to count more for heavy rain than the odds alone would have it, but for
@@ -29,8 +29,7 @@ pub(crate) enum Kind {
     /// Nothing of any of them.
     #[default]
     Unknown,
-    /// Dry air comes to all of them, rain is unlikely and nobody else speaks of any: the first numbers are the odds of them
-    /// all, rate by rate.
+    /// Dry air comes to all of them, rain is unlikely and nobody else speaks of any: they all have the same odds.
     Calm,
     /// Each has odds of its own, NaN where nothing is known.
     Varied,
@@ -41,9 +40,15 @@ pub(crate) enum Kind {
 pub(crate) struct Odds {
     pub rows: usize,
     pub columns: usize,
-    /// Row by row; at the end of a row some of the eight may lie beyond the grid, where they are NaN.
-    pub segments: Vec<[Eight; LANES]>,
+    /// Row by row.
     pub kinds: Vec<Kind>,
+    /// Of the calm segments, a number per rate.
+    pub calm: Vec<Lanes>,
+    /// Of the varied ones, one after the other; at the end of a row some of the eight may lie beyond the grid, where they are
+    /// NaN.
+    varied: Vec<[Eight; LANES]>,
+    /// Which of the varied ones a segment is.
+    places: Vec<u32>,
     /// The area of each rate that the plain odds expect, cells; 0 for the highest, of which nobody asks.
     pub expected: [f64; RATES],
     /// For each segment a bit per cell whose air comes from where nothing was observed, the first one's the lowest.
@@ -76,14 +81,21 @@ impl Odds {
         (SEGMENT.min(self.columns - first), row * self.columns + first)
     }
 
+    /// The odds of a varied segment.
+    #[inline(always)]
+    pub fn varied(&self, segment: usize) -> &[Eight; LANES] {
+        &self.varied[self.places[segment] as usize]
+    }
+
     /// The plain ones of a cell of a segment: the `8 · segment + cell`th.
     #[inline(always)]
     pub fn plain(&self, place: usize) -> [f32; RATES] {
         let (segment, k) = (place / SEGMENT, place % SEGMENT);
-        let odds = &self.segments[segment];
         if self.kinds[segment] == Kind::Calm {
-            return [odds[0][0], odds[0][1], odds[0][2]];
+            let [a, b, c, _] = self.calm[segment];
+            return [a, b, c];
         }
+        let odds = self.varied(segment);
         [odds[PLAIN][k], odds[PLAIN + 1][k], odds[PLAIN + 2][k]]
     }
 
@@ -98,23 +110,25 @@ impl Odds {
     ) -> Result<(), ExtrapolationError> {
         (self.rows, self.columns) = last.dim();
         let across = self.across();
-        self.segments.resize(self.rows * across, [[0.0; SEGMENT]; LANES]);
+        self.varied.clear();
+        self.calm.resize(self.rows * across, [0.0; 4]);
+        self.places.resize(self.rows * across, 0);
         self.expected = [0.0; RATES];
         self.kinds.resize(self.rows * across, Kind::Unknown);
         self.unknown.resize(self.rows * across, 0);
         let (Some(last), Some(filled)) = (last.as_slice(), filled.as_slice_mut()) else { return Ok(()) };
         let own = Own::at(lead.weights, lead.own, lead.trajectories.minutes());
-        let evolved = &lead.around.evolved;
-        let heard = !evolved.cells.is_empty();
+        let heard = lead.around.heard;
         let (coarse, arriving) = (lead.halvings + SCALES - STANDING, &lead.around.arriving);
         let per_cell = 1.0 / (1_usize << lead.halvings) as f32;
-        let mut arrived = [[0.0; 4]; SEGMENT];
+        let mut arrived = [[0.0; ARRIVING]; SEGMENT];
         for row in 0..self.rows {
             if row % SEGMENT == 0 {
                 self.settle_blocks(row, lead, &own, carried, filled);
             }
             let of_row = row * across..(row + 1) * across;
-            let (segments, kinds) = (&mut self.segments[of_row.clone()], &mut self.kinds[of_row.clone()]);
+            let (calm_ones, kinds) = (&mut self.calm[of_row.clone()], &mut self.kinds[of_row.clone()]);
+            let (varied, varied_places) = (&mut self.varied, &mut self.places[of_row.clone()]);
             let (unknown, standing, settled) = (&mut self.unknown[of_row], &mut self.standing[0], &self.settled);
             let expected = &mut self.expected;
             let here = (row as f32 + 0.5) * per_cell - 0.5;
@@ -156,37 +170,32 @@ impl Odds {
                     }
                     let places = arriving.places(&rows, &columns);
                     let corners = arriving.corners();
-                    // What S-PROG and ANVIL say of a cell. Beyond the edge heavy rain goes on as it is at the edge, any other as
-                    // it is here now.
-                    let said = |k: usize| -> Lanes {
-                        let mut said = evolved.corners().at(&places, k);
-                        if values[k].is_nan() {
-                            let now = evolved.sample(here, ((first + k) as f32 + 0.5) * per_cell - 0.5);
-                            said[..HEAVY].copy_from_slice(&now[..HEAVY]);
-                        }
-                        said
+                    let beyond = |k: usize| {
+                        let column = ((first + k) as f32 + 0.5) * per_cell - 0.5;
+                        (heard && values[k].is_nan()).then_some([here, column])
                     };
                     let around = [stretched(standing, first, coarse), stretched(standing, first + HALF, coarse)];
                     if dry && (everywhere || nowhere) {
                         let own = &own.of_dry[usize::from(nowhere)];
-                        let (left, right) = (corners.at(&places, 0), corners.at(&places, SEGMENT - 1));
+                        let ends = [0, SEGMENT - 1].map(|k| (corners.at(&places, k), beyond(k)));
+                        let [left, right] = ends.map(|(arrived, beyond)| asked_here(arrived, arriving, beyond));
                         let (mut ends, mut calm) = ([[0.0; 4]; 2], [0.0; 4]);
                         for k in 0..4 {
                             ends[0][k] = left[k] + around[0][0][k] + own[k];
                             ends[1][k] = right[k] + (around[1][0][k] + (HALF - 1) as f32 * around[1][1][k]) + own[k];
                             calm[k] = 0.5 * (ends[0][k] + ends[1][k]);
                         }
-                        let silent = !heard || (said(0)[0] <= 0.0 && said(SEGMENT - 1)[0] <= 0.0);
+                        let silent = left[EVOLVED] <= 0.0 && right[EVOLVED] <= 0.0;
                         if silent && ends[0][0] < CALM && ends[1][0] < CALM {
                             add_expected(expected, [calm[0], calm[1]], cells as f32);
-                            segments[i][0][..4].copy_from_slice(&calm);
+                            calm_ones[i] = calm;
                             kinds[i] = Kind::Calm;
                             return;
                         }
                     }
                     kinds[i] = Kind::Varied;
                     for (k, arrived) in arrived.iter_mut().enumerate() {
-                        *arrived = corners.at(&places, k);
+                        *arrived = asked_here(corners.at(&places, k), arriving, beyond(k));
                     }
                     let mut plain: [Eight; RATES] = eight_of(&around);
                     for (rate, odds) in plain.iter_mut().enumerate() {
@@ -205,14 +214,14 @@ impl Odds {
                     let mut odds = plain;
                     own.add_heavy(&mut odds[HEAVY], &rates_db);
                     if heard {
-                        for k in 0..SEGMENT {
-                            let said = said(k);
-                            for (odds, said) in odds.iter_mut().zip(said) {
-                                odds[k] += said;
+                        for (rate, odds) in odds.iter_mut().enumerate() {
+                            for (odds, arrived) in odds.iter_mut().zip(&arrived) {
+                                *odds += arrived[EVOLVED + rate];
                             }
                         }
                     }
-                    segments[i] = [odds[0], odds[1], odds[2], plain[0], plain[1], plain[2]];
+                    varied_places[i] = varied.len() as u32;
+                    varied.push([odds[0], odds[1], odds[2], plain[0], plain[1], plain[2]]);
                 },
             )?;
         }
@@ -228,8 +237,7 @@ impl Odds {
         if row + SEGMENT > self.rows {
             return;
         }
-        let Self { columns: width, segments, kinds, unknown, expected, settled, standing: [upper, lower], .. } = self;
-        let heard = !lead.around.evolved.cells.is_empty();
+        let Self { columns: width, calm, kinds, unknown, expected, settled, standing: [upper, lower], .. } = self;
         lead.around.standing.row(row, coarse, upper);
         lead.around.standing.row(row + SEGMENT, coarse, lower);
         let (corners, per_cell) = (lead.around.arriving.corners(), 1.0 / (1_usize << lead.halvings) as f32);
@@ -265,7 +273,7 @@ impl Odds {
                         let right = corner % 2;
                         let [start, step] = stretched(line, first + right * HALF, coarse);
                         let arriving = corners.at(&places, corner);
-                        silent &= !heard || lead.around.evolved.corners().at(&places, corner)[0] <= 0.0;
+                        silent &= arriving[EVOLVED] <= 0.0;
                         for k in 0..4 {
                             odds[k] = arriving[k] + start[k] + (right * HALF) as f32 * step[k] + own.of_dry[0][k];
                         }
@@ -274,11 +282,11 @@ impl Odds {
                     if *settled {
                         for r in 0..SEGMENT {
                             let (at, f) = ((row + r) * across + i, r as f32 / SEGMENT as f32);
-                            for (k, out) in segments[at][0][..4].iter_mut().enumerate() {
+                            for (k, out) in calm[at].iter_mut().enumerate() {
                                 let (top, bottom) = (odds[0][k] + odds[1][k], odds[2][k] + odds[3][k]);
                                 *out = 0.5 * (top + f * (bottom - top));
                             }
-                            add_expected(expected, [segments[at][0][0], segments[at][0][1]], SEGMENT as f32);
+                            add_expected(expected, [calm[at][0], calm[at][1]], SEGMENT as f32);
                             (kinds[at], unknown[at]) = (Kind::Calm, 0);
                             filled[(row + r) * *width + first..][..SEGMENT].fill(0.0);
                         }
@@ -308,12 +316,25 @@ impl Odds {
         for i in 0..rows * made.across() {
             let (cells, at) = made.cells(i / made.across(), i % made.across());
             let of = |k: usize| if k < cells { odds(at + k) } else { [f32::NAN; 4] };
-            made.segments.push([0, 1, 2, 0, 1, 3].map(|rate| std::array::from_fn(|k| of(k)[rate])));
+            made.varied.push([0, 1, 2, 0, 1, 3].map(|rate| std::array::from_fn(|k| of(k)[rate])));
+            made.calm.push([0.0; 4]);
+            made.places.push(i as u32);
             made.kinds.push(Kind::Varied);
             (0..cells).for_each(|k| add_expected(&mut made.expected, [of(k)[0], of(k)[1]], 1.0));
         }
         made
     }
+}
+
+/// What arrives at a cell, given its place (row, column) if its air comes from beyond the edge: there S-PROG and ANVIL say of
+/// heavy rain what they say at the edge, of any other what they say of the cell itself.
+#[inline(always)]
+fn asked_here(mut arrived: [f32; ARRIVING], arriving: &Plane<ARRIVING>, beyond: Option<[f32; 2]>) -> [f32; ARRIVING] {
+    if let Some([row, column]) = beyond {
+        let now = arriving.sample(row, column);
+        arrived[EVOLVED..][..HEAVY].copy_from_slice(&now[EVOLVED..][..HEAVY]);
+    }
+    arrived
 }
 
 /// The probabilities of log-odds; 0 for what is not a number.

@@ -90,23 +90,22 @@ impl Tiles {
         let (rows, columns) = (odds.rows.div_ceil(TILE), odds.columns.div_ceil(TILE));
         let mut counts = vec![[[0; COUNTED]; RATES]; rows * columns];
         let across = odds.across();
-        let of_rows = odds.segments.chunks_exact(across.max(1)).zip(odds.kinds.chunks_exact(across.max(1)));
-        for (row, (segments, kinds)) in of_rows.enumerate() {
+        for (row, kinds) in odds.kinds.chunks_exact(across.max(1)).enumerate() {
             let tiles = &mut counts[row / TILE * columns..][..columns];
             widest(
                 #[inline(always)]
                 || {
-                    for (i, (segment, kind)) in segments.iter().zip(kinds).enumerate() {
-                        let tile = &mut tiles[i * SEGMENT / TILE];
+                    for (i, kind) in kinds.iter().enumerate() {
+                        let (tile, at) = (&mut tiles[i * SEGMENT / TILE], row * across + i);
                         match kind {
                             Kind::Unknown => {}
                             Kind::Calm => {
-                                for (counts, bin) in tile.iter_mut().zip(bins_of(&segment[0])) {
-                                    counts[bin as usize % COUNTED] += SEGMENT as u16;
+                                for (counts, odds) in tile.iter_mut().zip(odds.calm[at]) {
+                                    counts[bin_of(odds) as usize % COUNTED] += SEGMENT as u16;
                                 }
                             }
                             Kind::Varied => {
-                                for (counts, odds) in tile.iter_mut().zip(segment) {
+                                for (counts, odds) in tile.iter_mut().zip(odds.varied(at)) {
                                     for bin in bins_of(odds) {
                                         counts[bin as usize % COUNTED] += 1;
                                     }
@@ -186,21 +185,27 @@ impl Tiles {
     }
 }
 
-/// The bins of the log-odds of eight cells; one beyond them all for what is not a number.
+/// The bins of the log-odds of eight cells.
 #[inline(always)]
 fn bins_of(odds: &Eight) -> [u32; SEGMENT] {
+    let mut bins = [0; SEGMENT];
+    for k in 0..SEGMENT {
+        bins[k] = bin_of(odds[k]);
+    }
+    bins
+}
+
+/// The bin of the log-odds of a cell; one beyond them all for what is not a number.
+#[inline(always)]
+fn bin_of(odds: f32) -> u32 {
     // Adding this number rounds to a whole one, which then stands in the lowest bits: casts of vectors are slow.
     const ROUNDING: f32 = 12_582_912.0;
     const ALMOST_HALF: f32 = 0.4999;
-    let mut bins = [0; SEGMENT];
-    for k in 0..SEGMENT {
-        let at = (odds[k] - LEAST) * BINS_PER_UNIT - ALMOST_HALF;
-        let at = if at < 0.0 { 0.0 } else { at };
-        let at = if at > (BINS - 1) as f32 { (BINS - 1) as f32 } else { at };
-        let at = if at.is_nan() { BINS as f32 } else { at };
-        bins[k] = (at + ROUNDING).to_bits().wrapping_sub(ROUNDING.to_bits());
-    }
-    bins
+    let at = (odds - LEAST) * BINS_PER_UNIT - ALMOST_HALF;
+    let at = if at < 0.0 { 0.0 } else { at };
+    let at = if at > (BINS - 1) as f32 { (BINS - 1) as f32 } else { at };
+    let at = if at.is_nan() { BINS as f32 } else { at };
+    (at + ROUNDING).to_bits().wrapping_sub(ROUNDING.to_bits())
 }
 
 /// The log-odds above which a tile has as many cells as are expected in it, by the share of each bin that is.

@@ -5,7 +5,7 @@ use raincell_simd::widest;
 
 use crate::exceedance::RATES;
 use crate::levels::{Lanes, stretched};
-use crate::odds::{Kind, LANES, Odds};
+use crate::odds::{Kind, Odds};
 use crate::placing::{BINS, BINS_PER_UNIT, LEAST, TILE, TILE_HALVINGS, Tiles};
 
 /// Bins of the final ranking.
@@ -55,16 +55,17 @@ impl Scores {
         for row in 0..odds.rows {
             local.row(row, &mut line);
             let line = &line;
-            let (segments, kinds) = (&odds.segments[row * across..][..across], &odds.kinds[row * across..][..across]);
+            let kinds = &odds.kinds[row * across..][..across];
             widest(
                 #[inline(always)]
                 || {
-                    for (i, (segment, kind)) in segments.iter().zip(kinds).enumerate() {
-                        if *kind == Kind::Unknown {
-                            continue;
-                        }
-                        let calm = *kind == Kind::Calm;
-                        let scores = scores(line, i, segment, calm);
+                    for (i, kind) in kinds.iter().enumerate() {
+                        let scores = match kind {
+                            Kind::Unknown => continue,
+                            Kind::Calm if beneath(line, i, &odds.calm[row * across + i], &floors) => continue,
+                            Kind::Calm => scores(line, i, &odds.calm[row * across + i].map(|odds| [odds; SEGMENT])),
+                            Kind::Varied => scores(line, i, odds.varied(row * across + i)),
+                        };
                         // Not a number passes none.
                         let mut passed = [0_u32; RATES];
                         for ((passed, scores), floor) in passed.iter_mut().zip(&scores).zip(floors) {
@@ -168,7 +169,7 @@ impl Thresholds<'_> {
             for i in (row % GUESSED_OF..across).step_by(GUESSED_OF) {
                 let at = row * across + i;
                 if odds.kinds[at] == Kind::Varied {
-                    let scores = scores(&line, i, &odds.segments[at], false);
+                    let scores = scores(&line, i, odds.varied(at));
                     for (seen, scores) in seen.iter_mut().zip(scores) {
                         let score = scores[row % SEGMENT];
                         if !score.is_nan() {
@@ -193,24 +194,30 @@ impl Thresholds<'_> {
     }
 }
 
+/// Whether the scores of all cells of a calm segment are below the floors for certain.
+#[inline(always)]
+fn beneath(line: &[Lanes], segment: usize, odds: &Lanes, floors: &[f32; RATES]) -> bool {
+    const ROUNDING: f32 = 1e-3;
+    let [start, step] = stretched(line, segment * SEGMENT, TILE_HALVINGS);
+    let mut beneath = true;
+    for k in 0..RATES {
+        let least = start[k] + ((SEGMENT - 1) as f32 * step[k]).min(0.0);
+        beneath &= odds[k] - least < floors[k] - ROUNDING;
+    }
+    beneath
+}
+
 /// Log-odds of a segment less its thresholds, by their [`Thresholds::row`].
 #[inline(always)]
-fn scores(line: &[Lanes], segment: usize, odds: &[Eight; LANES], calm: bool) -> [Eight; RATES] {
+fn scores(line: &[Lanes], segment: usize, odds: &[Eight]) -> [Eight; RATES] {
     const STEPS: Eight = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
     // A segment is half of a tile, so that it lies between two middles as a whole.
     let [start, step] = stretched(line, segment * SEGMENT, TILE_HALVINGS);
     let mut scores = [[0.0; SEGMENT]; RATES];
-    for (k, scores) in scores.iter_mut().enumerate() {
+    for (k, (scores, odds)) in scores.iter_mut().zip(odds).enumerate() {
         let (start, step) = (start[k], step[k]);
-        if calm {
-            let odds = odds[0][k];
-            for (score, i) in scores.iter_mut().zip(STEPS) {
-                *score = odds - (start + i * step);
-            }
-        } else {
-            for ((score, odds), i) in scores.iter_mut().zip(odds[k]).zip(STEPS) {
-                *score = odds - (start + i * step);
-            }
+        for ((score, odds), i) in scores.iter_mut().zip(odds).zip(STEPS) {
+            *score = odds - (start + i * step);
         }
     }
     scores

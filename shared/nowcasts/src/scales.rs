@@ -1,10 +1,13 @@
 //! A field taken apart by scale, with smooth filters in space.
 
 use ndarray::Array2;
+use raincell_simd::widest;
 use rayon::prelude::*;
 
 /// Passes of the box filter that stand for a Gaussian.
 const PASSES: usize = 3;
+/// Rows that are blurred side by side.
+const ROWS: usize = 8;
 
 /// A field as the sum of ever coarser details and what is left: `Σ details[i] + rest`.
 pub(crate) struct Scales {
@@ -64,26 +67,50 @@ pub(crate) fn blurred(field: &Array2<f32>, sigma: f32) -> Array2<f32> {
 
 fn blur_rows(field: &mut Array2<f32>, columns: usize, half: f32) {
     let Some(cells) = field.as_slice_mut() else { return };
-    cells.par_chunks_mut(columns.max(1)).for_each_init(Vec::new, |line, row| {
-        for _ in 0..PASSES {
-            line.clear();
-            line.extend_from_slice(row);
-            box_along(line, row, half);
+    let buffers = || (vec![[0.0; ROWS]; columns], vec![[0.0; ROWS]; columns]);
+    cells.par_chunks_mut((ROWS * columns).max(1)).for_each_init(buffers, |(lines, blurred), rows| {
+        for (k, row) in rows.chunks(columns).enumerate() {
+            for (lanes, cell) in lines.iter_mut().zip(row) {
+                lanes[k] = *cell;
+            }
+        }
+        widest(
+            #[inline(always)]
+            || {
+                for _ in 0..PASSES {
+                    box_along(lines, blurred, half);
+                    std::mem::swap(lines, blurred);
+                }
+            },
+        );
+        for (k, row) in rows.chunks_mut(columns).enumerate() {
+            for (lanes, cell) in lines.iter().zip(row) {
+                *cell = lanes[k];
+            }
         }
     });
 }
 
-fn box_along(line: &[f32], out: &mut [f32], half: f32) {
-    let (whole, share) = (half as usize, half.fract());
-    let last = line.len() as isize - 1;
-    let at = |i: isize| line[i.clamp(0, last) as usize];
-    let reach = whole as isize;
-    let mut sum: f32 = (-reach..=reach).map(at).sum();
+/// A box filter along several rows side by side.
+#[inline(always)]
+fn box_along(lines: &[[f32; ROWS]], out: &mut [[f32; ROWS]], half: f32) {
+    let (reach, share) = (half as isize, half.fract());
+    let last = lines.len() as isize - 1;
+    let at = |i: isize| &lines[i.clamp(0, last) as usize];
+    let mut sums = [0.0; ROWS];
+    for i in -reach..=reach {
+        for (sum, cell) in sums.iter_mut().zip(at(i)) {
+            *sum += cell;
+        }
+    }
     let norm = 1.0 / (2.0 * half + 1.0);
-    for (i, value) in out.iter_mut().enumerate() {
+    for (i, out) in out.iter_mut().enumerate() {
         let i = i as isize;
-        *value = (sum + share * (at(i - reach - 1) + at(i + reach + 1))) * norm;
-        sum += at(i + reach + 1) - at(i - reach);
+        let (before, first, next) = (at(i - reach - 1), at(i - reach), at(i + reach + 1));
+        for k in 0..ROWS {
+            out[k] = (sums[k] + share * (before[k] + next[k])) * norm;
+            sums[k] += next[k] - first[k];
+        }
     }
 }
 

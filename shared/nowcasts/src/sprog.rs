@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use jiff::SignedDuration;
 use ndarray::Array2;
-use raincell_cascade::ar::{Ar2, correlation};
-use raincell_cascade::{BandPass, Cascade};
+use raincell_cascade::ar::Ar2;
+use raincell_cascade::{BandPass, Spectrum};
 use raincell_extrapolation::{Inflow, Interpolation};
 use raincell_model::RainField;
 use rayon::prelude::*;
@@ -62,13 +62,20 @@ impl NowcastMethod for Sprog {
     }
 }
 
-/// The cascade of the newest states and the process that each level follows.
+/// The newest states as spectra, and the process that each level of their cascade follows.
 pub(crate) struct Spectral {
-    newest: Cascade,
-    before: Cascade,
-    processes: Vec<Ar2>,
+    filters: BandPass,
+    newest: Spectrum,
+    before: Spectrum,
+    levels: Vec<Level>,
     /// Rain whose distribution the nowcast takes, mm/h.
-    target: Array2<f32>,
+    pub target: Array2<f32>,
+}
+
+struct Level {
+    process: Ar2,
+    /// Standard deviation of the newest state over that of the one before.
+    growth: f64,
 }
 
 impl Spectral {
@@ -80,18 +87,11 @@ impl Spectral {
             return Ok(None);
         }
         let filters = BandPass::new(newest.dim(), LEVELS)?;
-        let mut cascades: Vec<Cascade> =
-            states.iter().map(|s| filters.decompose(&filled_decibels(s))).collect::<Result<_, _>>()?;
-        let process = |level: usize| {
-            let lag = |steps: usize| {
-                cascades.get(steps).map(|earlier| correlation(&cascades[0].levels[level], &earlier.levels[level]))
-            };
-            let gamma_1 = lag(1).unwrap_or(1.0);
-            Ar2::from_correlations(gamma_1, lag(2).unwrap_or(gamma_1 * gamma_1))
-        };
-        let processes = (0..filters.levels()).into_par_iter().map(process).collect();
-        let before = cascades.swap_remove(1);
-        Ok(Some(Self { newest: cascades.swap_remove(0), before, processes, target }))
+        let mut spectra: Vec<Spectrum> =
+            states.par_iter().map(|state| filters.fft().forward(&filled_decibels(state))).collect();
+        let levels = (0..filters.levels()).into_par_iter().map(|level| Level::of(&filters, &spectra, level)).collect();
+        let before = spectra.swap_remove(1);
+        Ok(Some(Self { filters, newest: spectra.swap_remove(0), before, levels, target }))
     }
 
     /// The rain after `steps` with the distribution of the newest field, mm/h; NaN where `newest` is unknown.
@@ -100,15 +100,33 @@ impl Spectral {
     }
 
     /// What is expected after `steps`, dB, at the place of the newest field; NaN where `newest` is unknown.
-    fn after(&self, steps: usize, newest: &Array2<f32>) -> Array2<f32> {
-        let mut expected = Array2::from_elem(newest.dim(), self.newest.means.iter().sum());
-        for (k, process) in self.processes.iter().enumerate() {
-            let (now, before) = process.weights_after(steps);
-            let std = self.newest.stds[k];
-            expected.scaled_add(std * now as f32, &self.newest.levels[k]);
-            expected.scaled_add(std * before as f32, &self.before.levels[k]);
-        }
+    pub fn after(&self, steps: usize, newest: &Array2<f32>) -> Array2<f32> {
+        let factors: Vec<[f32; 2]> = self
+            .levels
+            .iter()
+            .map(|level| {
+                let (now, before) = level.process.weights_after(steps);
+                [now as f32, (before * level.growth) as f32]
+            })
+            .collect();
+        let mut expected = self.filters.recombined([&self.newest, &self.before], &factors);
         expected.zip_mut_with(newest, |e, n| *e = if n.is_nan() { f32::NAN } else { *e });
         expected
+    }
+}
+
+impl Level {
+    fn of(filters: &BandPass, spectra: &[Spectrum], level: usize) -> Self {
+        let covariance = |a: usize, b: usize| filters.covariance(level, [&spectra[a], &spectra[b]]);
+        let now = covariance(0, 0);
+        let correlation = |earlier: usize| {
+            let product = now * covariance(earlier, earlier);
+            if product > 0.0 { covariance(0, earlier) / product.sqrt() } else { 0.0 }
+        };
+        let gamma_1 = correlation(1);
+        let gamma_2 = if spectra.len() > 2 { correlation(2) } else { gamma_1 * gamma_1 };
+        let before = covariance(1, 1);
+        let growth = if before > 0.0 { (now / before).sqrt() } else { 0.0 };
+        Self { process: Ar2::from_correlations(gamma_1, gamma_2), growth }
     }
 }

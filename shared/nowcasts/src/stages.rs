@@ -3,16 +3,15 @@
 use ndarray::Array2;
 use raincell_extrapolation::{Carried, Trajectories};
 use raincell_model::RainField;
-use rayon::prelude::*;
 
 use crate::NowcastError;
 use crate::best::Recent;
 use crate::drift::Drift;
-use crate::exceedance::{Around, RATES, RATES_MM_H, Surroundings, weights_at};
+use crate::exceedance::{Around, RATES, Surroundings, weights_at};
 use crate::method::newest;
 use crate::odds::{Lead, Odds};
 use crate::placing::{Terms, placed};
-use crate::traits::Rate;
+use crate::traits::halvings;
 use crate::weights::TABLES;
 
 /// Both motions of a nowcast, and what its stages hand on at one lead time.
@@ -39,7 +38,7 @@ impl Stages {
         let drift = Drift::estimate(past)?;
         let Some(recent) = Recent::of(past, last, &drift.fresh)? else { return Ok(None) };
         let cell_km = last.grid.cell_km() as f32;
-        let (halvings, surroundings) = surroundings(&recent, cell_km);
+        let (halvings, surroundings) = (halvings(cell_km), recent.surroundings(cell_km, &TABLES));
         let trajectories = drift.to(lead_min)?;
         let last_mm_h = last.rate_mm_h.as_standard_layout().into_owned();
         let (filled, around, odds) = (Array2::zeros(last_mm_h.dim()), Around::default(), Odds::default());
@@ -51,12 +50,12 @@ impl Stages {
     /// # Errors
     /// As [`NowcastMethod::run`](crate::NowcastMethod::run).
     pub fn along(&self, step_min: f32, count: usize) -> Result<Vec<Trajectories>, NowcastError> {
-        self.drift.along(step_min, count)
+        self.drift.step_by_step(step_min, count)
     }
 
     /// The traits of all places, and what they weigh: once a nowcast.
     pub fn traits(&mut self) {
-        (self.halvings, self.surroundings) = surroundings(&self.recent, self.cell_km);
+        self.surroundings = self.recent.surroundings(self.cell_km, &TABLES);
     }
 
     /// The rain carried to the lead, and the odds of every cell: once a lead.
@@ -78,11 +77,4 @@ impl Stages {
         let terms = Terms { lead_min: self.trajectories.minutes(), growth: [1.0; RATES], local: [0.3; RATES] };
         placed(&self.odds, self.filled.clone(), &terms)
     }
-}
-
-fn surroundings(recent: &Recent, cell_km: f32) -> (usize, Surroundings) {
-    let state = recent.state(cell_km);
-    let known = state.known();
-    let levels: Vec<_> = RATES_MM_H.into_par_iter().map(|r| state.levels(Rate::of(r), &known)).collect();
-    (state.halvings(), Surroundings::new(&levels, &TABLES))
 }

@@ -1,8 +1,10 @@
 //! The last states of the rain in the frame that moves with it.
 
+use jiff::Timestamp;
 use ndarray::Array2;
 use raincell_extrapolation::{Inflow, Interpolation, Trajectories};
 use raincell_model::{MotionField, RainField};
+use rayon::prelude::*;
 
 use crate::NowcastError;
 
@@ -15,17 +17,64 @@ pub(crate) fn last_states(
     step_min: f32,
     count: usize,
 ) -> Result<Vec<Array2<f32>>, NowcastError> {
-    let age_min = |f: &RainField| last.valid_time.duration_since(f.valid_time).as_secs_f32() / 60.0;
     let mut states = vec![last.rate_mm_h.as_standard_layout().into_owned()];
     let mut trajectories = Trajectories::new(motion)?;
-    for steps in 1..count {
-        let distance = |f: &RainField| (age_min(f) - steps as f32 * step_min).abs();
-        let nearest = past.iter().rev().min_by(|a, b| distance(a).total_cmp(&distance(b)));
-        let Some(field) = nearest.filter(|f| distance(f) < 0.5 * step_min) else { break };
-        trajectories.advance(age_min(field) - trajectories.minutes());
+    for field in steps_back(past, last, step_min, count) {
+        trajectories.advance(age_min(field, last) - trajectories.minutes());
         states.push(trajectories.carry(&field.rate_mm_h, Interpolation::Bilinear, Inflow::LastObservation)?);
     }
     Ok(states)
+}
+
+/// Minutes from a field to the newest one.
+pub(crate) fn age_min(field: &RainField, last: &RainField) -> f32 {
+    last.valid_time.duration_since(field.valid_time).as_secs_f32() / 60.0
+}
+
+/// The fields 1, 2, … steps before the newest one, which is the first of `count`; it ends where none lies within half a step
+/// of its turn. Of fields with one valid time the last given counts.
+pub(crate) fn steps_back<'a>(
+    past: &'a [RainField],
+    last: &RainField,
+    step_min: f32,
+    count: usize,
+) -> Vec<&'a RainField> {
+    let nearest = |steps: usize| {
+        let distance = |f: &RainField| (age_min(f, last) - steps as f32 * step_min).abs();
+        let nearest = past.iter().rev().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        nearest.filter(|f| distance(f) < 0.5 * step_min)
+    };
+    (1..count).map_while(nearest).collect()
+}
+
+/// Earlier fields carried to the newest one's time, each once; mm/h.
+pub(crate) struct Arrived {
+    fields: Vec<(Timestamp, Array2<f32>)>,
+}
+
+impl Arrived {
+    /// Those wanted, where nothing was observed what was there last.
+    pub fn new(wanted: &[&RainField], last: &RainField, motion: &MotionField) -> Result<Self, NowcastError> {
+        let mut once: Vec<&RainField> = Vec::new();
+        for field in wanted {
+            if once.iter().all(|other| other.valid_time != field.valid_time) {
+                once.push(field);
+            }
+        }
+        let start = Trajectories::new(motion)?;
+        let carried = |field: &&RainField| {
+            let mut trajectories = start.clone();
+            trajectories.advance(age_min(field, last));
+            let arrived = trajectories.carry(&field.rate_mm_h, Interpolation::Bilinear, Inflow::LastObservation)?;
+            Ok((field.valid_time, arrived))
+        };
+        Ok(Self { fields: once.par_iter().map(carried).collect::<Result<_, NowcastError>>()? })
+    }
+
+    /// What a field is carried.
+    pub fn of(&self, field: &RainField) -> Option<&Array2<f32>> {
+        self.fields.iter().find(|(time, _)| *time == field.valid_time).map(|(_, arrived)| arrived)
+    }
 }
 
 /// Rain below this rate counts as dry in the cascades, mm/h.

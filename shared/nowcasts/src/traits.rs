@@ -1,6 +1,7 @@
 //! What is known of a place before its rain comes: how strong and how sure rain at and above a rate was, at which scale.
 
 use ndarray::Array2;
+use raincell_extrapolation::SEGMENT;
 use raincell_simd::{log2, widest};
 use rayon::prelude::*;
 
@@ -84,10 +85,15 @@ pub(crate) struct State<'a> {
     pub cell_km: f32,
 }
 
+/// How often cells of the finest scale are halved grid cells.
+pub(crate) fn halvings(cell_km: f32) -> usize {
+    (FINEST_KM / cell_km.max(1e-3)).log2().round().clamp(1.0, 8.0) as usize
+}
+
 impl State<'_> {
     /// How often the finest scale's cells are halved grid cells.
     pub fn halvings(&self) -> usize {
-        (FINEST_KM / self.cell_km.max(1e-3)).log2().round().clamp(1.0, 8.0) as usize
+        halvings(self.cell_km)
     }
 
     /// Knowledge of the three fields by scale, channels as in [`State::levels`].
@@ -125,14 +131,20 @@ impl State<'_> {
                 widest(
                     #[inline(always)]
                     || {
-                        for (c, ((now, a), b)) in now.iter().zip(a).zip(b).enumerate() {
-                            // Most cells are dry in all three.
-                            let none = now.max(*a).max(*b) == f32::NEG_INFINITY && !now.is_nan();
-                            let none = none && !a.is_nan() && !b.is_nan();
-                            let lanes = if none { dry } else { channels(*now, *a, *b) };
-                            let sum = &mut line[c / 2];
-                            for k in 0..4 {
-                                sum[k] += 0.25 * lanes[k];
+                        let several = now.chunks(SEGMENT).zip(a.chunks(SEGMENT)).zip(b.chunks(SEGMENT));
+                        for (((now, a), b), sums) in several.zip(line.chunks_mut(SEGMENT / 2)) {
+                            // Most cells are dry in all three, and make nothing of most channels.
+                            if all_dry(now) && all_dry(a) && all_dry(b) {
+                                let cells = if dry == [0.0; 4] { 0 } else { now.len() };
+                                for c in 0..cells {
+                                    add_quarter(&mut sums[c / 2], &dry);
+                                }
+                                continue;
+                            }
+                            for (c, ((now, a), b)) in now.iter().zip(a).zip(b).enumerate() {
+                                let none = now.max(*a).max(*b) == f32::NEG_INFINITY && !now.is_nan();
+                                let none = none && !a.is_nan() && !b.is_nan();
+                                add_quarter(&mut sums[c / 2], &if none { dry } else { channels(*now, *a, *b) });
                             }
                         }
                     },
@@ -141,6 +153,23 @@ impl State<'_> {
         });
         out
     }
+}
+
+#[inline(always)]
+fn add_quarter(sum: &mut Lanes, lanes: &Lanes) {
+    for (sum, lane) in sum.iter_mut().zip(lanes) {
+        *sum += 0.25 * lane;
+    }
+}
+
+/// Whether cells in decibels hold no rain, and are all known.
+#[inline(always)]
+fn all_dry(rain_db: &[f32]) -> bool {
+    let mut other = 0;
+    for db in rain_db {
+        other |= db.to_bits() ^ f32::NEG_INFINITY.to_bits();
+    }
+    other == 0
 }
 
 /// Fractional cell of a level whose cells are `2^halvings` grid cells wide.
