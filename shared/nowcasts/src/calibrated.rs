@@ -7,12 +7,19 @@ use raincell_simd::{exp, log2, widest};
 use rayon::prelude::*;
 
 use crate::calibrated_weights::{FEATURES, RATES, RATES_MM_H};
+use crate::network::{self, INPUTS, Network, POWERS};
 use crate::recalibration::{LOW, Recalibration};
 use crate::scales::blurred;
 use crate::{NowcastError, Predictive};
 
 /// By rate and feature the three coefficients of a parabola in ln(lead / 30 min).
-pub(crate) type Table = [[[f32; 3]; FEATURES]; RATES];
+pub(crate) type Table = [[[f32; POWERS]; FEATURES]; RATES];
+/// What the log-odds are made of: a weighed sum of the features, and a network beside it, a rate each.
+#[derive(Clone, Debug)]
+pub(crate) struct Weights {
+    pub sum: Table,
+    pub networks: [Network; RATES],
+}
 /// Dry and unknown stand here, dB.
 const DRY_DB: f32 = -17.0;
 /// Strength rises from 0 to 1 within so many dB below and above the rate: sharply, and widely.
@@ -20,7 +27,7 @@ const SHARP_DB: f32 = 5.0;
 const WIDE_DB: f32 = 12.0;
 /// Smoothing of the features: (state, half width of the strength in dB, standard deviation in km). The strength in the
 /// cell itself comes first, a constant last.
-const SMOOTHED: [(usize, f32, f32); FEATURES - 2] = [
+const SMOOTHED: [(usize, f32, f32); INPUTS] = [
     (0, SHARP_DB, 1.5),
     (0, SHARP_DB, 3.0),
     (0, SHARP_DB, 6.0),
@@ -46,10 +53,12 @@ const FITTED_MIN: (f32, f32) = (5.0, 120.0);
 /// Log-odds below which a probability is nought.
 const NEVER: f32 = -9.0;
 
-/// Log-odds by logistic regression: the weight of each feature is a parabola in the logarithm of the lead time, so that
-/// three planes a rate hold all that the smoothed features say at every lead.
+/// Log-odds by logistic regression with a small network beside it: the weight of each feature, and what the network says,
+/// is a parabola in the logarithm of the lead time, so that three planes a rate hold all that the smoothed features say at
+/// every lead.
 pub(crate) struct Calibrated {
-    weights: Box<Table>,
+    /// Of the strength in the cell itself.
+    own: [[f32; POWERS]; RATES],
     recalibration: Recalibration,
     last_mm_h: Array2<f32>,
     now_db: Array2<f32>,
@@ -71,7 +80,7 @@ impl Calibrated {
         states: &[Array2<f32>],
         along: Vec<Trajectories>,
         inflow: Inflow,
-        weights: &Table,
+        weights: &Weights,
         rates: &[usize],
     ) -> Self {
         let last_mm_h = last.rate_mm_h.as_standard_layout().into_owned();
@@ -90,10 +99,8 @@ impl Calibrated {
             .par_iter()
             .map(|&k| {
                 let rate_db = 10.0 * RATES_MM_H[k].log10();
-                let mut sums = [(); 3].map(|()| Array2::from_elem(known.dim(), 0.0_f32));
-                for (sum, weight) in sums.iter_mut().zip(weights[k][FEATURES - 1]) {
-                    sum.fill(weight);
-                }
+                let mut sums = weights.sum[k][FEATURES - 1].map(|weight| Array2::from_elem(known.dim(), weight));
+                let mut features = Vec::with_capacity(INPUTS);
                 for (i, (state, half_width, km)) in SMOOTHED.into_iter().enumerate() {
                     let state = if state == 0 { Some(&observed_db) } else { states.get(state).or(states.last()) };
                     let Some(state) = state else { continue };
@@ -102,10 +109,12 @@ impl Calibrated {
                     if let Some((_, known)) = scales.iter().find(|(k, _)| *k == km) {
                         feature.zip_mut_with(known, |f, n| *f = if *n > LEAST_KNOWN { *f / n } else { 0.0 });
                     }
-                    for (sum, weight) in sums.iter_mut().zip(weights[k][1 + i]) {
+                    for (sum, weight) in sums.iter_mut().zip(weights.sum[k][1 + i]) {
                         sum.scaled_add(weight, &feature);
                     }
+                    features.push(feature);
                 }
+                network::add(&weights.networks[k], &features, &mut sums);
                 sums
             })
             .collect();
@@ -122,8 +131,8 @@ impl Calibrated {
                 }
             }
         }
-        let weights = Box::new(*weights);
-        Self { weights, recalibration: Recalibration::default(), last_mm_h, now_db, parabolas, along, inflow }
+        let own = weights.sum.each_ref().map(|features| features[0]);
+        Self { own, recalibration: Recalibration::default(), last_mm_h, now_db, parabolas, along, inflow }
     }
 
     /// The same with odds put right.
@@ -146,7 +155,7 @@ impl Calibrated {
         let t = in_parabolas(lead_min);
         let (_, slope) = self.recalibration.at(lead_min);
         let own = |k: usize| {
-            let [a, b, c] = self.weights[k.min(RATES - 1)][0];
+            let [a, b, c] = self.own[k.min(RATES - 1)];
             slope[k] * (a + t * (b + t * c))
         };
         let (rows, columns) = self.last_mm_h.dim();

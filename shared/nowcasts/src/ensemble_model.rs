@@ -8,11 +8,13 @@ use raincell_extrapolation::{Inflow, Interpolation, Trajectories};
 use raincell_model::{MotionField, RainField};
 use raincell_motion::{FlowSettings, MotionEstimator, PyramidFlow};
 
-use crate::calibrated::{Calibrated, Table, decibels, halved};
+use crate::calibrated::{Calibrated, Weights, decibels, halved};
 use crate::calibrated_weights::{FEATURES, RATES, RATES_MM_H, WEIGHTS};
 use crate::drift::{Drift, FRESH_MIN};
 use crate::ensemble::Scene;
 use crate::method::newest;
+use crate::network::{HIDDEN, PER_UNIT, POWERS};
+use crate::network_weights::NETWORKS;
 use crate::recalibration::{Cases, LOOKED_AT, Recalibration};
 use crate::{EnsembleNowcast, EnsembleSettings, LeadTimes, NowcastError};
 
@@ -52,26 +54,32 @@ pub fn ensemble_history() -> SignedDuration {
 /// odds of short hindcasts of the last hour came out.
 #[derive(Clone, Debug)]
 pub struct EnsembleModel {
-    weights: Box<Table>,
+    weights: Box<Weights>,
     recalibrates: bool,
 }
 
 impl Default for EnsembleModel {
     fn default() -> Self {
-        Self { weights: Box::new(WEIGHTS), recalibrates: true }
+        Self { weights: Box::new(Weights { sum: WEIGHTS, networks: NETWORKS }), recalibrates: true }
     }
 }
 
 impl EnsembleModel {
-    /// With weights of one's own: for each rate and feature the three coefficients of a parabola in ln(lead / 30 min);
+    /// With weights of one's own: for each rate and feature the three coefficients of a parabola in ln(lead / 30 min),
+    /// then for each rate and unit of its network a weight for each smoothed feature, a bias and three such coefficients;
     /// `None` when there are too few or too many numbers.
     pub fn with_weights(weights: &[f32]) -> Option<Self> {
-        if weights.len() != RATES * FEATURES * 3 {
+        let (sum, networks) = weights.split_at_checked(RATES * FEATURES * POWERS)?;
+        if networks.len() != RATES * HIDDEN * PER_UNIT {
             return None;
         }
-        let at = |k: usize, feature: usize, power: usize| weights[(k * FEATURES + feature) * 3 + power];
-        let table = std::array::from_fn(|k| std::array::from_fn(|f| std::array::from_fn(|p| at(k, f, p))));
-        Some(Self { weights: Box::new(table), ..Self::default() })
+        let weight = |k: usize, feature: usize, p: usize| sum[(k * FEATURES + feature) * POWERS + p];
+        let of_unit = |k: usize, unit: usize, i: usize| networks[(k * HIDDEN + unit) * PER_UNIT + i];
+        let weights = Weights {
+            sum: std::array::from_fn(|k| std::array::from_fn(|f| std::array::from_fn(|p| weight(k, f, p)))),
+            networks: std::array::from_fn(|k| std::array::from_fn(|u| std::array::from_fn(|i| of_unit(k, u, i)))),
+        };
+        Some(Self { weights: Box::new(weights), ..Self::default() })
     }
 
     /// The same with or without the look at the last hour.

@@ -23,6 +23,9 @@ pub mod fitting;
 mod levels;
 pub mod matching;
 mod method;
+mod network;
+#[allow(clippy::approx_constant)] // As above.
+mod network_weights;
 mod odds;
 pub mod odds_fitting;
 mod persistence;

@@ -5,10 +5,11 @@ use raincell_extrapolation::Inflow;
 use raincell_model::RainField;
 
 use crate::NowcastError;
-use crate::calibrated::{Calibrated, Table};
+use crate::calibrated::{Calibrated, Weights};
 use crate::calibrated_weights::{FEATURES, RATES};
 use crate::drift::Drift;
 use crate::ensemble_model::{minutes, states};
+use crate::network::{HIDDEN, PER_UNIT};
 
 /// A place at one lead.
 #[derive(Clone, Debug)]
@@ -43,8 +44,9 @@ pub fn place_examples(
     }
     let mut out: Vec<PlaceExample> = Vec::new();
     for feature in 0..FEATURES {
-        let mut alone: Table = [[[0.0; 3]; FEATURES]; RATES];
-        for weights in &mut alone {
+        let networks = [[[0.0; PER_UNIT]; HIDDEN]; RATES];
+        let mut alone = Weights { sum: [[[0.0; 3]; FEATURES]; RATES], networks };
+        for weights in &mut alone.sum {
             weights[feature][0] = 1.0;
         }
         let odds = Calibrated::new(last, &states, along.clone(), Inflow::LastObservation, &alone, &every);
