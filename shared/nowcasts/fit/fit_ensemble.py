@@ -21,11 +21,14 @@ RATES_MM_H = (0.1, 0.3, 1.0, 2.5, 5.0, 10.0, 20.0)
 FEATURES = 17
 HEAD = 3
 RIDGE = (1e-4, 1e-4, 3e-4, 3e-4, 1e-3, 1e-3, 1e-3)
-ROWS_PER_EVENT = 24000
+ROWS_PER_EVENT = 100000
 ITERATIONS = 7
 SMOOTHED = slice(1, FEATURES - 1)
 HIDDEN = 16
-EPOCHS, BATCH, RATE, DECAY = 16, 2048, 4e-3, 1e-2
+BATCH, RATE = 2048, 4e-3
+# By rate: what is rare is learnt by heart otherwise.
+EPOCHS = (24, 24, 24, 24, 4, 4, 4)
+DECAY = (1e-3, 1e-3, 1e-3, 1e-3, 1e-2, 1e-2, 1e-2)
 
 def load(path, rng):
     rows = np.memmap(path, "<f4", "r").reshape(-1, HEAD + len(RATES_MM_H) * FEATURES)
@@ -59,7 +62,7 @@ def fit_sum(x, y, weight, ridge):
         if np.abs(step).max() < 1e-3: break
     return (w / deviation).reshape(3, FEATURES).T
 
-def fit_network(x, t, y, weight, odds):
+def fit_network(x, t, y, weight, odds, epochs, decay):
     """Weights (hidden, smoothed features + bias + powers) of the network that is added to these log-odds."""
     mean, deviation = x.mean(0), x.std(0) + 1e-4
     x = ((x - mean) / deviation).astype(np.float32)
@@ -68,8 +71,8 @@ def fit_network(x, t, y, weight, odds):
     params = [rng.normal(size=(inputs, HIDDEN)) * np.sqrt(2 / inputs), np.zeros(HIDDEN), rng.normal(size=(HIDDEN, 3)) * 0.05]
     params = [p.astype(np.float32) for p in params]
     first, second = [[np.zeros_like(p) for p in params] for _ in range(2)]
-    steps, step = EPOCHS * (len(y) // BATCH), 0
-    for _ in range(EPOCHS):
+    steps, step = epochs * (len(y) // BATCH), 0
+    for _ in range(epochs):
         order = rng.permutation(len(y))
         for i in range(0, len(y) - BATCH + 1, BATCH):
             j = order[i:i + BATCH]
@@ -78,7 +81,7 @@ def fit_network(x, t, y, weight, odds):
             z = odds[j] + ((hidden @ params[2]) * powers[j]).sum(1)
             error = ((logistic(z) - y[j]) * weight[j] / BATCH).astype(np.float32)[:, None] * powers[j]
             back = (error @ params[2].T) * (above > 0)
-            slopes = [x[j].T @ back + DECAY / inputs * params[0], back.sum(0), hidden.T @ error + DECAY * params[2]]
+            slopes = [x[j].T @ back + decay / inputs * params[0], back.sum(0), hidden.T @ error + decay * params[2]]
             step += 1
             rate = RATE * 0.5 * (1 + np.cos(np.pi * step / steps))
             for p, m, v, slope in zip(params, first, second, slopes):
@@ -111,7 +114,8 @@ def main():
             x, y = design(rows, k), (rows[:, 2] >= rate).astype(np.float32)
             sums[left_out][k] = table = fit_sum(x, y, weight, RIDGE[k])
             odds = x @ table.T.ravel()
-            networks[left_out][k] = network = fit_network(features_of(rows, k)[:, SMOOTHED], log_lead(rows), y, weight, odds)
+            smoothed, t = features_of(rows, k)[:, SMOOTHED], log_lead(rows)
+            networks[left_out][k] = network = fit_network(smoothed, t, y, weight, odds, EPOCHS[k], DECAY[k])
             if left_out in events:
                 r = events[left_out]
                 odds, y = design(r, k) @ table.T.ravel(), r[:, 2] >= rate
