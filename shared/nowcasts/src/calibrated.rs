@@ -92,33 +92,39 @@ impl Calibrated {
                 scales.push((km, blurred(&known, sigma(km))));
             }
         }
-        // Dry is not of no strength at all beside the lowest rate, unknown is: it has no share in the sum either.
-        let mut observed_db = states.first().cloned().unwrap_or_default();
-        observed_db.zip_mut_with(&last_mm_h, |d, r| *d = if r.is_nan() { f32::NEG_INFINITY } else { *d });
+        // Dry is not of no strength at all beside the lowest rate, unknown is: it has no share in the sum either. What is
+        // unknown now is so in the earlier states, too, whose air may have come from where more was observed.
+        let of_observed = |state: &Array2<f32>| {
+            let mut observed_db = state.clone();
+            observed_db.zip_mut_with(&last_mm_h, |d, r| *d = if r.is_nan() { f32::NEG_INFINITY } else { *d });
+            observed_db
+        };
+        let states: Vec<Array2<f32>> = states.iter().map(of_observed).collect();
         let planes: Vec<[Array2<f32>; 3]> = rates
             .par_iter()
             .map(|&k| {
                 let rate_db = 10.0 * RATES_MM_H[k].log10();
                 let mut sums = weights.sum[k][FEATURES - 1].map(|weight| Array2::from_elem(known.dim(), weight));
                 let mut features = Vec::with_capacity(INPUTS);
-                for (i, (state, half_width, km)) in SMOOTHED.into_iter().enumerate() {
-                    let state = if state == 0 { Some(&observed_db) } else { states.get(state).or(states.last()) };
-                    let Some(state) = state else { continue };
+                for (state, half_width, km) in SMOOTHED {
+                    let Some(state) = states.get(state).or(states.last()) else { continue };
                     let strength = halved(state, |db| strength(db, rate_db, half_width));
                     let mut feature = blurred(&strength, sigma(km));
                     if let Some((_, known)) = scales.iter().find(|(k, _)| *k == km) {
                         feature.zip_mut_with(known, |f, n| *f = if *n > LEAST_KNOWN { *f / n } else { 0.0 });
                     }
-                    for (sum, weight) in sums.iter_mut().zip(weights.sum[k][1 + i]) {
-                        sum.scaled_add(weight, &feature);
-                    }
                     features.push(feature);
+                }
+                for (feature, powers) in features.iter().zip(&weights.sum[k][1..]) {
+                    for (sum, weight) in sums.iter_mut().zip(powers) {
+                        sum.scaled_add(*weight, feature);
+                    }
                 }
                 network::add(&weights.networks[k], &features, &mut sums);
                 sums
             })
             .collect();
-        let mut now_db = observed_db;
+        let mut now_db = states.into_iter().next().unwrap_or_default();
         now_db.mapv_inplace(|db| db.max(DRY_DB));
         let widest = scales.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
         let surroundings_known = widest.map_or_else(|| known.clone(), |(_, share)| share);
@@ -366,4 +372,36 @@ pub(crate) fn halved(field: &Array2<f32>, of: impl Fn(f32) -> f32 + Sync) -> Arr
         *value = sum / f32::max(count, 1.0);
     });
     out
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use raincell_model::{Grid, MotionField};
+
+    use super::*;
+    use crate::calibrated_weights::WEIGHTS;
+    use crate::network_weights::NETWORKS;
+
+    #[test]
+    fn what_earlier_states_bring_to_where_nothing_is_known_now_counts_for_nothing() {
+        let grid = Arc::new(Grid::around_radar(50.0, 8.0, 32.0, 1.0));
+        let shape = grid.shape();
+        // Dry in the left half, unknown in the right one.
+        let rate_mm_h = Array2::from_shape_fn(shape, |(_, c)| if c < shape.1 / 2 { 0.0 } else { f32::NAN });
+        let last = RainField { grid: grid.clone(), valid_time: "2026-06-01T12:00:00Z".parse().unwrap(), rate_mm_h };
+        let weights = Weights { sum: WEIGHTS, networks: NETWORKS };
+        let odds = |beyond_mm_h: f32| {
+            let earlier = Array2::from_shape_fn(shape, |(_, c)| if c < shape.1 / 2 { 0.0 } else { beyond_mm_h });
+            let states = [decibels(&last.rate_mm_h), decibels(&earlier), decibels(&earlier)];
+            let mut along = Trajectories::new(&MotionField::at_rest(grid.clone())).unwrap();
+            along.advance(15.0);
+            let every: [usize; RATES] = std::array::from_fn(|k| k);
+            Calibrated::new(&last, &states, vec![along], Inflow::LastObservation, &weights, &every).sampled_odds(0, 1)
+        };
+        let (dry, wet) = (odds(0.0), odds(30.0));
+        assert!(!dry.is_empty() && dry == wet);
+    }
 }
