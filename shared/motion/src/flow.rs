@@ -1,5 +1,7 @@
 //! The estimator: pyramid Lucas–Kanade over several past fields, solved smoothly as a whole.
 
+use std::ops::Range;
+
 use ndarray::Array2;
 use raincell_model::{MotionField, RainField};
 use raincell_simd::widest;
@@ -8,7 +10,7 @@ use rayon::prelude::*;
 use crate::gather::{Band, Pair};
 use crate::lattice::{NodeField, Normal, along, solve};
 use crate::pyramid::Pyramid;
-use crate::sequence::{Past, in_order};
+use crate::sequence::{Past, in_order, telling};
 use crate::translation::best_shift;
 use crate::{MotionError, MotionEstimator};
 
@@ -18,6 +20,9 @@ pub(crate) const NODE_CELLS: usize = 16;
 const COARSEST: usize = 3;
 /// Level of the first guess: cells of 8 grid cells.
 const GUESS_LEVEL: usize = 2;
+
+/// Before a gap longer than this, rain moved in ways that tell nothing of now, minutes.
+const LONGEST_GAP_MIN: f32 = 62.0;
 
 /// How [`PyramidFlow`] works; the defaults are what measured best (see the nowcasts' `EXPERIMENTS.md`).
 #[derive(Clone, Debug)]
@@ -128,16 +133,24 @@ impl PyramidFlow {
         fields: &[RainField],
         fresh_min: f32,
     ) -> Result<(MotionField, MotionField), MotionError> {
-        let (past, pyramids) = self.prepared(fields)?;
-        let fresh = past.partition_point(|p| p.minutes < -fresh_min);
-        let recent = pyramids.get(fresh..).unwrap_or_default();
-        let (lasting, fresh) = rayon::join(|| self.motion(&past, &pyramids), || self.motion(&past[fresh..], recent));
+        let windows = [self.settings.history_min, fresh_min];
+        let (past, pyramids) = self.prepared(fields, &windows)?;
+        let [lasting, fresh] = windows.map(|minutes| telling(&past, minutes));
+        let (lasting, fresh) =
+            rayon::join(|| self.motion(&past, &pyramids, lasting), || self.motion(&past, &pyramids, fresh));
         Ok((lasting?, fresh?))
     }
 
-    /// The fields that count, and their pyramids; none of these where no field can be matched.
-    fn prepared<'a>(&self, fields: &'a [RainField]) -> Result<(Vec<Past<'a>>, Vec<Pyramid>), MotionError> {
-        let past = in_order(fields, self.settings.history_min.max(0.0))?;
+    /// The fields that tell of the last minutes in any of the `windows`, and their pyramids; none of these where no field can
+    /// be matched.
+    fn prepared<'a>(
+        &self,
+        fields: &'a [RainField],
+        windows: &[f32],
+    ) -> Result<(Vec<Past<'a>>, Vec<Pyramid>), MotionError> {
+        let mut past = in_order(fields, self.settings.history_min.max(0.0) + LONGEST_GAP_MIN)?;
+        let first = windows.iter().map(|minutes| telling(&past, *minutes).start).min().unwrap_or(0);
+        past.drain(..first);
         let (height, width) = past.last().ok_or(MotionError::NoFields)?.field.grid.shape();
         let pyramids = if past.len() < 2 || height < 2 || width < 2 {
             Vec::new()
@@ -147,11 +160,18 @@ impl PyramidFlow {
         Ok((past, pyramids))
     }
 
-    fn motion(&self, past: &[Past<'_>], pyramids: &[Pyramid]) -> Result<MotionField, MotionError> {
+    /// The motion that some of the fields tell.
+    fn motion(
+        &self,
+        past: &[Past<'_>],
+        pyramids: &[Pyramid],
+        telling: Range<usize>,
+    ) -> Result<MotionField, MotionError> {
         let grid = past.last().map(|p| p.field.grid.clone()).ok_or(MotionError::NoFields)?;
-        if pyramids.len() < 2 {
+        if pyramids.is_empty() || telling.len() < 2 {
             return Ok(MotionField::at_rest(grid));
         }
+        let (past, pyramids) = (&past[telling.clone()], &pyramids[telling]);
         let pairs = Self::pairs(past, pyramids);
         let ((height, width), cell_km) = (grid.shape(), grid.cell_km() as f32);
         let fastest = self.settings.fastest_km_min / cell_km;
@@ -173,8 +193,8 @@ impl MotionEstimator for PyramidFlow {
     }
 
     fn estimate(&self, fields: &[RainField]) -> Result<MotionField, MotionError> {
-        let (past, pyramids) = self.prepared(fields)?;
-        self.motion(&past, &pyramids)
+        let (past, pyramids) = self.prepared(fields, &[self.settings.history_min])?;
+        self.motion(&past, &pyramids, telling(&past, self.settings.history_min))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Past fields put in order: one grid, ascending time, each time once.
 
+use std::ops::Range;
+
 use raincell_model::RainField;
 
 use crate::MotionError;
@@ -11,8 +13,8 @@ pub(crate) struct Past<'a> {
     pub minutes: f32,
 }
 
-/// The fields in ascending time, none older than `history_min` minutes before the newest.
-pub(crate) fn in_order(fields: &[RainField], history_min: f32) -> Result<Vec<Past<'_>>, MotionError> {
+/// The fields in ascending time, none older than `oldest_min` minutes before the newest.
+pub(crate) fn in_order(fields: &[RainField], oldest_min: f32) -> Result<Vec<Past<'_>>, MotionError> {
     let first = fields.first().ok_or(MotionError::NoFields)?;
     for field in fields {
         if *field.grid != *first.grid {
@@ -32,7 +34,7 @@ pub(crate) fn in_order(fields: &[RainField], history_min: f32) -> Result<Vec<Pas
     let mut past: Vec<Past<'_>> = Vec::with_capacity(sorted.len());
     for field in sorted {
         let minutes = -(newest.duration_since(field.valid_time).as_secs_f32() / 60.0);
-        if minutes < -history_min {
+        if minutes < -oldest_min {
             continue;
         }
         // The sort is stable, so that of two fields of one time the later given replaces the earlier.
@@ -42,4 +44,16 @@ pub(crate) fn in_order(fields: &[RainField], history_min: f32) -> Result<Vec<Pas
         }
     }
     Ok(past)
+}
+
+/// Which of the fields in ascending time tell how rain moves now: those of the last `minutes`, if these are two or more.
+/// After a gap rain goes on as it moved before; where fields come seldom, the last two have to do.
+pub(crate) fn telling(past: &[Past<'_>], minutes: f32) -> Range<usize> {
+    let newest = past.len();
+    let until = |end: usize| {
+        let from = past[..end].last().map_or(0.0, |last| last.minutes) - minutes;
+        past.partition_point(|p| p.minutes < from)..end
+    };
+    let windows = [until(newest), until(newest.saturating_sub(1))];
+    windows.into_iter().find(|window| window.len() > 1).unwrap_or(newest.saturating_sub(2)..newest)
 }

@@ -137,6 +137,20 @@ fn uneven_times_duplicates_and_a_gap_give_the_same_motion() {
 }
 
 #[test]
+fn after_a_gap_rain_moves_as_before_it_and_two_fields_tell_it_however_far_apart() {
+    for minutes in [vec![-45.0, -40.0, 0.0], vec![-30.0, -25.0, -20.0, 0.0], vec![-18.0, 0.0], vec![-70.0, -60.0, 0.0]]
+    {
+        let (lasting, fresh) = PyramidFlow::default().estimate_with_fresh(&frames(&minutes, uniform), 16.0).unwrap();
+        for motion in [lasting, fresh] {
+            assert_below(error(&motion, |_, _| UNIFORM, everywhere), 0.15);
+        }
+    }
+    // Of what was two hours ago nothing is left.
+    let motion = estimate(&frames(&[-120.0, -115.0, 0.0], uniform));
+    assert_below(error(&motion, |_, _| (0.0, 0.0), everywhere), 1e-6);
+}
+
+#[test]
 fn stripes_of_unknown_cells_do_not_pull_at_the_motion() {
     let mut fields = frames(&MINUTES, uniform);
     for field in &mut fields {

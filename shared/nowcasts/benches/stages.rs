@@ -70,7 +70,7 @@ fn run<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     let mut noise = MemberNoise::new(Arc::new(Texture::of(&coarse, |_| 0.9)), 42, 0);
     criterion.bench_function("noise of one member", |b| b.iter(|| noise.next_step([1.5, -0.5])));
 
-    let mut stages = Stages::of(&past, 30.0).unwrap().expect("an earlier field");
+    let mut stages = Stages::of(&past, 30.0).unwrap();
     criterion.bench_function("best: trajectories, 12 leads", |b| {
         b.iter(|| stages.along(LEADS.step_min as f32, LEADS.count).unwrap());
     });

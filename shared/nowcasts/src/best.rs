@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jiff::SignedDuration;
 use ndarray::Array2;
-use raincell_extrapolation::{Carried, Inflow, Interpolation};
+use raincell_extrapolation::{Carried, Inflow};
 use raincell_model::{MotionField, RainField};
 use raincell_simd::widest;
 use rayon::prelude::*;
@@ -110,10 +110,7 @@ impl NowcastMethod for Best {
             },
             || {
                 rayon::join(
-                    || {
-                        let recent = Recent::from(earlier?, last, &arrived)?;
-                        Some(recent.surroundings(cell_km, &tables))
-                    },
+                    || Recent::from(earlier, last, &arrived).surroundings(cell_km, &tables),
                     || {
                         let (trend, voices) = rayon::join(|| Trend::of(past, last), || Voices::of(&last.rate_mm_h));
                         (drift.step_by_step(leads.step_min as f32, leads.count), trend, voices)
@@ -132,10 +129,6 @@ impl NowcastMethod for Best {
             .zip(valid_times)
             .map(|(trajectories, valid_time)| {
                 let minutes = trajectories.minutes();
-                let Some(surroundings) = &surroundings else {
-                    let rate_mm_h = trajectories.carry(last_mm_h, Interpolation::Bilinear, inflow)?;
-                    return Ok(RainField { grid: last.grid.clone(), valid_time, rate_mm_h });
-                };
                 let Buffers { mut around, mut odds } =
                     spare.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default();
                 surroundings.at(minutes, &mut around);
@@ -179,26 +172,25 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    /// `None` where there is no earlier field.
-    pub fn of(past: &[RainField], last: &RainField, motion: &MotionField) -> Result<Option<Self>, NowcastError> {
-        let Some(earlier) = Self::wanted(past, last) else { return Ok(None) };
-        let arrived = Arrived::new(&earlier, last, motion)?;
+    pub fn of(past: &[RainField], last: &RainField, motion: &MotionField) -> Result<Self, NowcastError> {
+        let earlier = Self::wanted(past, last);
+        let arrived = Arrived::new(&earlier.into_iter().flatten().collect::<Vec<_>>(), last, motion)?;
         Ok(Self::from(earlier, last, &arrived))
     }
 
-    /// The two earlier fields.
-    fn wanted<'a>(past: &'a [RainField], last: &RainField) -> Option<[&'a RainField; 2]> {
-        let nearest = |minutes: f32| {
+    /// The two earlier fields; `None` where none is recent, as after a gap.
+    fn wanted<'a>(past: &'a [RainField], last: &RainField) -> [Option<&'a RainField>; 2] {
+        EARLIER_MIN.map(|minutes| {
             past.iter()
                 .filter(|f| age_min(f, last) > 0.0 && age_min(f, last) <= RECENT_MIN)
                 .min_by(|a, b| (age_min(a, last) - minutes).abs().total_cmp(&(age_min(b, last) - minutes).abs()))
-        };
-        Some([nearest(EARLIER_MIN[0])?, nearest(EARLIER_MIN[1])?])
+        })
     }
 
-    fn from(earlier: [&RainField; 2], last: &RainField, arrived: &Arrived) -> Option<Self> {
-        let [a, b] = earlier.map(|field| arrived.of(field).map(in_decibels));
-        Some(Self { now_db: in_decibels(&last.rate_mm_h), earlier_db: [a?, b?] })
+    /// What is not there is taken for what there is now: no growth and no decay.
+    fn from(earlier: [Option<&RainField>; 2], last: &RainField, arrived: &Arrived) -> Self {
+        let or_now = |field: Option<&RainField>| field.and_then(|f| arrived.of(f)).unwrap_or(&last.rate_mm_h);
+        Self { now_db: in_decibels(&last.rate_mm_h), earlier_db: earlier.map(|field| in_decibels(or_now(field))) }
     }
 
     /// What all places weigh by.

@@ -34,7 +34,7 @@ pub fn examples(
 ) -> Result<Vec<Example>, NowcastError> {
     let last = crate::method::newest(past)?;
     let drift = Drift::estimate(past)?;
-    let Some(recent) = Recent::of(past, last, &drift.fresh)? else { return Ok(Vec::new()) };
+    let recent = Recent::of(past, last, &drift.fresh)?;
     let state = recent.state(last.grid.cell_km() as f32);
     let known = state.known();
     let rates: Vec<Rate> = rates_mm_h.iter().map(|r| Rate::of(*r)).collect();

@@ -29,20 +29,20 @@ pub struct Stages {
 }
 
 impl Stages {
-    /// Up to the lead time, minutes; `None` where there is no earlier field.
+    /// Up to the lead time, minutes.
     ///
     /// # Errors
     /// As [`NowcastMethod::run`](crate::NowcastMethod::run).
-    pub fn of(past: &[RainField], lead_min: f32) -> Result<Option<Self>, NowcastError> {
+    pub fn of(past: &[RainField], lead_min: f32) -> Result<Self, NowcastError> {
         let last = newest(past)?;
         let drift = Drift::estimate(past)?;
-        let Some(recent) = Recent::of(past, last, &drift.fresh)? else { return Ok(None) };
+        let recent = Recent::of(past, last, &drift.fresh)?;
         let cell_km = last.grid.cell_km() as f32;
         let (halvings, surroundings) = (halvings(cell_km), recent.surroundings(cell_km, &TABLES));
         let trajectories = drift.to(lead_min)?;
         let last_mm_h = last.rate_mm_h.as_standard_layout().into_owned();
         let (filled, around, odds) = (Array2::zeros(last_mm_h.dim()), Around::default(), Odds::default());
-        Ok(Some(Self { drift, recent, cell_km, halvings, surroundings, trajectories, last_mm_h, filled, around, odds }))
+        Ok(Self { drift, recent, cell_km, halvings, surroundings, trajectories, last_mm_h, filled, around, odds })
     }
 
     /// Trajectories of both motions together to `count` leads.

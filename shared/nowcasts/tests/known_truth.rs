@@ -212,6 +212,28 @@ fn gaps_late_twins_and_a_frame_long_ago_leave_the_nowcast_sane() {
 }
 
 #[test]
+fn after_a_gap_rain_goes_on_as_it_came() {
+    let whole = past(0.0, translation);
+    for minutes in [vec![-30.0, -25.0, 0.0], vec![-28.0, 0.0], vec![-45.0, -40.0, 0.0]] {
+        let gap: Vec<RainField> = minutes.iter().map(|m| field(*m, 0.0, translation)).collect();
+        for name in moving() {
+            let [score, without] = [&gap, &whole].map(|past| csi(&run(name, past), 0.0, translation, everywhere));
+            println!("{minutes:?} {name}: CSI {score:.3}, without a gap {without:.3}");
+            assert!(score >= 0.9 * without, "{name} {minutes:?}: {score}, without a gap {without}");
+        }
+    }
+}
+
+#[test]
+fn a_single_frame_is_the_best_guess_of_what_stays() {
+    let one = [field(0.0, 0.0, |x, y, _| (x, y))];
+    let [best, persistence] = ["best", "persistence"].map(|name| csi(&run(name, &one), 0.0, translation, everywhere));
+    assert!(best > persistence, "{best}, persistence {persistence}");
+    let dry = [RainField { rate_mm_h: Array2::zeros((SIDE, SIDE)), ..one[0].clone() }];
+    assert!(run("best", &dry).iter().all(|field| field.rate_mm_h.iter().all(|rate| *rate == 0.0)));
+}
+
+#[test]
 fn small_grids_are_nowcast_and_fields_of_two_grids_are_refused_by_name() {
     for name in METHODS {
         for (height, width) in [(1, 1), (2, 3), (1, 40), (17, 5)] {

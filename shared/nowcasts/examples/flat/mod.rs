@@ -38,11 +38,11 @@ pub fn load(folder: &Path) -> Result<Vec<RainField>> {
         .collect()
 }
 
-/// Minutes between the last two fields.
+/// Minutes between fields: the median, so that a gap does not change it.
 #[allow(dead_code, reason = "not each example that has this module wants it")]
 pub fn step_min(fields: &[RainField]) -> f64 {
-    match fields {
-        [.., a, b] => b.valid_time.duration_since(a.valid_time).as_secs_f64() / 60.0,
-        _ => 5.0,
-    }
+    let minutes = |pair: &[RainField]| pair[1].valid_time.duration_since(pair[0].valid_time).as_secs_f64() / 60.0;
+    let mut steps: Vec<f64> = fields.windows(2).map(minutes).collect();
+    steps.sort_by(f64::total_cmp);
+    steps.get(steps.len() / 2).copied().unwrap_or(5.0)
 }
