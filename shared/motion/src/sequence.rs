@@ -13,7 +13,13 @@ pub(crate) struct Past<'a> {
     pub minutes: f32,
 }
 
-/// The fields in ascending time, none older than `oldest_min` minutes before the newest.
+/// Fields closer to each other than this tell hardly more than one of them, and take as long, minutes.
+const APART_MIN: f32 = 3.5;
+/// So many fields are no burden however close they are.
+const FEW: usize = 6;
+
+/// The fields in ascending time, none older than `oldest_min` minutes before the newest, and of those that come often only
+/// some: each as far from the next one as is worth while.
 pub(crate) fn in_order(fields: &[RainField], oldest_min: f32) -> Result<Vec<Past<'_>>, MotionError> {
     let first = fields.first().ok_or(MotionError::NoFields)?;
     for field in fields {
@@ -42,6 +48,16 @@ pub(crate) fn in_order(fields: &[RainField], oldest_min: f32) -> Result<Vec<Past
             Some(last) if last.field.valid_time == field.valid_time => *last = Past { field, minutes },
             _ => past.push(Past { field, minutes }),
         }
+    }
+    if past.len() > FEW {
+        let mut next_min = f32::INFINITY;
+        past.reverse();
+        past.retain(|p| {
+            let counts = next_min - p.minutes > APART_MIN;
+            next_min = if counts { p.minutes } else { next_min };
+            counts
+        });
+        past.reverse();
     }
     Ok(past)
 }

@@ -151,6 +151,15 @@ fn after_a_gap_rain_moves_as_before_it_and_two_fields_tell_it_however_far_apart(
 }
 
 #[test]
+fn frames_that_come_every_minute_or_two_give_the_same_motion() {
+    for minutes in [vec![-2.0, 0.0], (-9..=0).map(|m| m as f32).collect(), (-15..=0).map(|m| 2.0 * m as f32).collect()]
+    {
+        let motion = estimate(&frames(&minutes, uniform));
+        assert_below(error(&motion, |_, _| UNIFORM, everywhere), 0.15);
+    }
+}
+
+#[test]
 fn stripes_of_unknown_cells_do_not_pull_at_the_motion() {
     let mut fields = frames(&MINUTES, uniform);
     for field in &mut fields {
