@@ -21,6 +21,9 @@ const COARSEST: usize = 3;
 /// Level of the first guess: cells of 8 grid cells.
 const GUESS_LEVEL: usize = 2;
 
+/// Damping of the divergence of motion from a few minutes, squares of the distance of nodes (see
+/// [`NodeField::less_divergent`]): in so short a time it is mostly growth.
+const SWELLING: f32 = 1.0;
 /// Before a gap longer than this, rain moved in ways that tell nothing of now, minutes.
 const LONGEST_GAP_MIN: f32 = 62.0;
 
@@ -124,7 +127,8 @@ impl PyramidFlow {
 }
 
 impl PyramidFlow {
-    /// The motion as [`MotionEstimator::estimate`] has it, and that of the fields of the last `fresh_min` minutes alone.
+    /// The motion as [`MotionEstimator::estimate`] has it, and that of the fields of the last `fresh_min` minutes alone, in
+    /// which a shower that grows is not taken for one that moves apart.
     ///
     /// # Errors
     /// As [`MotionEstimator::estimate`].
@@ -136,8 +140,10 @@ impl PyramidFlow {
         let windows = [self.settings.history_min, fresh_min];
         let (past, pyramids) = self.prepared(fields, &windows)?;
         let [lasting, fresh] = windows.map(|minutes| telling(&past, minutes));
-        let (lasting, fresh) =
-            rayon::join(|| self.motion(&past, &pyramids, lasting), || self.motion(&past, &pyramids, fresh));
+        let (lasting, fresh) = rayon::join(
+            || self.motion(&past, &pyramids, lasting, 0.0),
+            || self.motion(&past, &pyramids, fresh, SWELLING),
+        );
         Ok((lasting?, fresh?))
     }
 
@@ -160,12 +166,13 @@ impl PyramidFlow {
         Ok((past, pyramids))
     }
 
-    /// The motion that some of the fields tell.
+    /// The motion that some of the fields tell, its divergence damped by so much if at all.
     fn motion(
         &self,
         past: &[Past<'_>],
         pyramids: &[Pyramid],
         telling: Range<usize>,
+        swelling: f32,
     ) -> Result<MotionField, MotionError> {
         let grid = past.last().map(|p| p.field.grid.clone()).ok_or(MotionError::NoFields)?;
         if pyramids.is_empty() || telling.len() < 2 {
@@ -182,6 +189,9 @@ impl PyramidFlow {
                 nodes = self.refine(&pairs, level, &nodes, fastest);
             }
         }
+        if swelling > 0.0 {
+            nodes = nodes.less_divergent(swelling);
+        }
         let (u, v) = dense(&nodes, height, width);
         Ok(MotionField { grid, u, v })
     }
@@ -194,7 +204,7 @@ impl MotionEstimator for PyramidFlow {
 
     fn estimate(&self, fields: &[RainField]) -> Result<MotionField, MotionError> {
         let (past, pyramids) = self.prepared(fields, &[self.settings.history_min])?;
-        self.motion(&past, &pyramids, telling(&past, self.settings.history_min))
+        self.motion(&past, &pyramids, telling(&past, self.settings.history_min), 0.0)
     }
 }
 
