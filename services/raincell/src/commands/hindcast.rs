@@ -50,28 +50,33 @@ pub fn run(arguments: &HindcastArguments) -> anyhow::Result<Outcome> {
     let past = timed(&mut spent.io_s, || frames_folder::read(&arguments.frames, Some(arguments.at), history))?;
     let step_min = frames_folder::step_min(&past).unwrap_or(DEFAULT_STEP_MIN);
     let leads = LeadTimes { step_min, count: usize::from(arguments.steps) };
-    // Scores count what is left empty as dry, so that the best guess stands everywhere.
-    let nowcast = method.run(&past, &leads, Inflow::LastObservation)?;
-    let motion_s = nowcast.timings.motion_s;
-    spent.nowcast_s += nowcast.timings.nowcast_s;
     let file = timed(&mut spent.io_s, || WholeFile::create(&arguments.out))?;
     let name = || arguments.out.display().to_string();
-    if is_geotiff {
+    // Scores count what is left empty as dry, so that the best guess stands everywhere.
+    let deterministic = || method.run(&past, &leads, Inflow::LastObservation);
+    let timings = if is_geotiff {
+        let nowcast = deterministic()?;
         let write = || file.bytes().write_all(&bands(&nowcast.fields)?).with_context(name);
         timed(&mut spent.io_s, write)?;
+        nowcast.timings
     } else {
-        let outline = outline(&past, &nowcast.fields, arguments)?;
-        let write = || begun(file.bytes(), &outline, &nowcast.fields).with_context(name);
-        let mut writer = timed(&mut spent.io_s, write)?;
-        // All leads at once take as much room as the ensemble's one.
-        drop(nowcast);
+        let outline = outline(&past, &leads, arguments)?;
+        let mut writer = timed(&mut spent.io_s, || NowcastWriter::new(file.bytes(), &outline)).with_context(name)?;
+        // The ensemble, which needs the most room, before anything else has left the memory in pieces.
         if arguments.members > 0 {
-            draw(&mut writer, past, &leads, arguments, &mut spent)?;
+            draw(&mut writer, &past, &leads, arguments, &mut spent)?;
         }
-        timed(&mut spent.io_s, || writer.finish()).with_context(name)?;
-    }
+        let nowcast = deterministic()?;
+        let write = || {
+            let mut fields = nowcast.fields.iter().enumerate();
+            fields.try_for_each(|(step, field)| writer.rain_rate(step, &field.rate_mm_h))?;
+            writer.finish()
+        };
+        timed(&mut spent.io_s, write).with_context(name)?;
+        nowcast.timings
+    };
     timed(&mut spent.io_s, || file.keep())?;
-    let Spent { nowcast_s, io_s } = spent;
+    let (motion_s, nowcast_s, io_s) = (timings.motion_s, spent.nowcast_s + timings.nowcast_s, spent.io_s);
     output::line(&format!("motion_s={motion_s:.4} nowcast_s={nowcast_s:.4} io_s={io_s:.4}"))?;
     Ok(Outcome::AllDone)
 }
@@ -85,11 +90,11 @@ fn bands(fields: &[RainField]) -> anyhow::Result<Vec<u8>> {
 }
 
 /// What the file will hold.
-fn outline(past: &[RainField], fields: &[RainField], arguments: &HindcastArguments) -> anyhow::Result<NowcastOutline> {
-    let issue_time = past.iter().map(|f| f.valid_time).max().context("no frame")?;
-    let grid = fields.first().context("no lead time")?.grid.clone();
-    let valid_times = fields.iter().map(|field| field.valid_time).collect();
-    let mut outline = NowcastOutline::deterministic(issue_time, grid, valid_times);
+fn outline(past: &[RainField], leads: &LeadTimes, arguments: &HindcastArguments) -> anyhow::Result<NowcastOutline> {
+    // They are in the order of their times.
+    let newest = past.last().context("no frame")?;
+    let valid_times = leads.valid_times(newest.valid_time)?;
+    let mut outline = NowcastOutline::deterministic(newest.valid_time, newest.grid.clone(), valid_times);
     outline.method.clone_from(&arguments.method);
     if arguments.members > 0 {
         outline.members = usize::from(arguments.members);
@@ -99,23 +104,10 @@ fn outline(past: &[RainField], fields: &[RainField], arguments: &HindcastArgumen
     Ok(outline)
 }
 
-/// A file with the deterministic nowcast in it.
-fn begun<W: Write + Seek>(
-    to: W,
-    outline: &NowcastOutline,
-    fields: &[RainField],
-) -> Result<NowcastWriter<W>, WriteError> {
-    let mut writer = NowcastWriter::new(to, outline)?;
-    for (step, field) in fields.iter().enumerate() {
-        writer.rain_rate(step, &field.rate_mm_h)?;
-    }
-    Ok(writer)
-}
-
 /// Draws the members, and writes each lead before the next one is drawn.
 fn draw<W: Write + Seek>(
     writer: &mut NowcastWriter<W>,
-    past: Vec<RainField>,
+    past: &[RainField],
     leads: &LeadTimes,
     arguments: &HindcastArguments,
     spent: &mut Spent,
@@ -123,8 +115,7 @@ fn draw<W: Write + Seek>(
     let name = || arguments.out.display().to_string();
     let settings = EnsembleSettings { members: usize::from(arguments.members), seed: arguments.seed };
     let (steps, _) =
-        timed(&mut spent.nowcast_s, || raincell_nowcasts::ensemble(&past, leads, Inflow::LastObservation, settings))?;
-    drop(past);
+        timed(&mut spent.nowcast_s, || raincell_nowcasts::ensemble(past, leads, Inflow::LastObservation, settings))?;
     let mut steps = steps.following_arrivals();
     for lead in 0..leads.count {
         let Some(step) = timed(&mut spent.nowcast_s, || steps.next()) else { break };
