@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
+use std::process::Command;
 
 use jiff::{SignedDuration, Timestamp};
 use raincell_simulator::{Radar, Weather, odim_file};
-use raincell_tests::raincell;
+use raincell_tests::{binary, raincell};
 use serde_json::Value;
 
 /// Frames every five minutes from 12:00 to 12:50 in `<folder>/frames`.
@@ -62,4 +63,53 @@ fn a_hindcast_is_scored_beside_persistence_and_drawn() {
     let (code, table, stderr) = raincell(&verify).unwrap();
     assert_eq!((code, table.lines().count()), (1, 2 + 3), "{table}");
     assert!(stderr.contains("no frame of 2026-05-01T12:50:00Z"), "{stderr}");
+}
+
+#[test]
+fn members_are_written_as_they_are_drawn_the_same_for_the_same_seed_and_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let frames = frames(folder.path());
+    let hindcast = |name: &str| {
+        let out = folder.path().join(name);
+        let hindcast = ["hindcast", "--frames", &frames, "--at", "202605011230", "--steps", "3", "--seed", "7"];
+        let members = ["--members", "3", "--out", out.to_str().unwrap()];
+        let (code, said, stderr) = raincell(&[&hindcast[..], &members].concat()).unwrap();
+        assert!(code == 0 && said.starts_with("motion_s=") && said.contains(" io_s="), "{said}{stderr}");
+        out
+    };
+    let (first, again) = (hindcast("first.nc"), hindcast("again.nc"));
+    assert!(std::fs::read(&first).unwrap() == std::fs::read(again).unwrap());
+    let verify = ["verify", "--frames", &frames, "--nowcast", first.to_str().unwrap(), "--json"];
+    let report: Value = serde_json::from_str(&raincell(&verify).unwrap().1).unwrap();
+    for lead in report["leads"].as_array().unwrap() {
+        let crps = |which: &str| lead[which]["crps"].as_f64().unwrap();
+        assert!(crps("nowcast") < crps("persistence"), "{lead}");
+    }
+    let (code, said, stderr) = raincell(&["inspect", first.to_str().unwrap()]).unwrap();
+    assert!(code == 0 && said.contains("3 times from 2026-05-01T12:35:00Z"), "{said}{stderr}");
+}
+
+#[test]
+fn a_hindcast_that_finds_no_room_leaves_no_part_of_a_file_and_the_old_one_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let frames = frames(folder.path());
+    let (out, name) = (tempfile::tempdir().unwrap(), "n.nc");
+    let old = out.path().join(name);
+    std::fs::write(&old, "old").unwrap();
+    // No file may be larger than some fields of the deterministic nowcast, and than some of the members.
+    for kilobytes in ["2000", "9000"] {
+        let limited = Command::new("bash")
+            .args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", kilobytes])
+            .arg(binary("raincell").unwrap())
+            .args(["hindcast", "--frames", &frames, "--at", "202605011230", "--steps", "3", "--members", "3", "--out"])
+            .arg(&old)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&limited.stderr);
+        assert_eq!(limited.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("n.nc: field ") && stderr.contains("File too large"), "{stderr}");
+        let names: Vec<_> = std::fs::read_dir(out.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, [name], "{stderr}");
+        assert_eq!(std::fs::read_to_string(&old).unwrap(), "old");
+    }
 }

@@ -7,6 +7,7 @@ mod frames_folder;
 mod house;
 mod output;
 mod presets;
+mod whole_file;
 
 use std::process::ExitCode;
 

@@ -55,6 +55,14 @@ pub enum ReadErrorKind {
         /// Bytes there are.
         found: usize,
     },
+    /// The file is there and its storage does not give it.
+    #[error("{what} cannot be read: {reason}")]
+    Unreadable {
+        /// The part that was asked for.
+        what: String,
+        /// What the operating system says.
+        reason: String,
+    },
     /// Compressed data that does not decompress.
     #[error("{what} at byte {offset} does not decompress: {reason}")]
     Compression {
@@ -166,6 +174,22 @@ pub enum WriteError {
         bytes: u64,
         /// The largest size.
         limit: u64,
+    },
+    /// A field that a file was to have is still missing at its end.
+    #[error("field {index} of {what} was never written")]
+    Unwritten {
+        /// The variable.
+        what: String,
+        /// Which of its fields, in the order of its dimensions.
+        index: usize,
+    },
+    /// Where the bytes go they cannot be written.
+    #[error("{what} cannot be written")]
+    Storage {
+        /// The part.
+        what: String,
+        /// What the operating system says.
+        source: std::io::Error,
     },
     /// The grid has no place on the earth.
     #[error(transparent)]

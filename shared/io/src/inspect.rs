@@ -1,12 +1,16 @@
 //! What is in a raw file, for people.
 
 use std::fmt::{self, Display, Formatter};
+use std::io::{Read, Seek};
 
 use jiff::Timestamp;
 use raincell_model::{GridQuantity, GridScan, PolarVolume, RadarSite, Sample, SampleKind};
 use serde_json::{Value, json};
 
-use crate::{Format, RawScan, ReadError, ReadOptions, detect, netcdf, read};
+use crate::{Format, RawScan, ReadError, ReadErrorKind, ReadOptions, detect, netcdf, read};
+
+/// Bytes that tell a netCDF file.
+const NETCDF_MAGIC_BYTES: u64 = 4;
 
 /// What a raw file holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +79,7 @@ pub struct MomentReport {
 }
 
 /// Counts and range of samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Values {
     /// All samples.
     pub total: usize,
@@ -89,19 +93,23 @@ pub struct Values {
 
 impl Values {
     fn of(samples: impl Iterator<Item = Sample>) -> Self {
-        let mut values = Self { total: 0, nodata: 0, undetect: 0, range: None };
+        let mut values = Self::default();
+        values.add(samples);
+        values
+    }
+
+    fn add(&mut self, samples: impl Iterator<Item = Sample>) {
         for sample in samples {
-            values.total += 1;
+            self.total += 1;
             match sample.kind() {
-                SampleKind::NoData => values.nodata += 1,
-                SampleKind::Undetect => values.undetect += 1,
+                SampleKind::NoData => self.nodata += 1,
+                SampleKind::Undetect => self.undetect += 1,
                 SampleKind::Value(v) => {
-                    let (low, high) = values.range.unwrap_or((v, v));
-                    values.range = Some((low.min(v), high.max(v)));
+                    let (low, high) = self.range.unwrap_or((v, v));
+                    self.range = Some((low.min(v), high.max(v)));
                 }
             }
         }
-        values
     }
 
     fn to_json(self) -> Value {
@@ -120,22 +128,27 @@ impl Values {
     }
 }
 
-/// Says what is in a raw file or a nowcast.
+/// Says what is in a raw file or a nowcast. Of nowcasts, which may be larger than memory, a field at a time is read.
 ///
 /// # Errors
 /// What is wrong with the file, as [`read`] would say it.
-pub fn inspect(bytes: &[u8], file_name: &str) -> Result<Report, ReadError> {
-    let format = detect(bytes, file_name)?;
-    let content = match format {
-        Format::NetCdf3 => nowcast_content(&netcdf::read_nowcast(bytes, file_name)?),
-        Format::NexradLevel2 | Format::OdimH5 | Format::MrmsGrib2 => {
-            match read(bytes, file_name, &ReadOptions::default())? {
-                RawScan::Volume(volume) => volume_content(volume),
-                RawScan::Grid(grid) => grid_content(&grid),
-            }
-        }
+pub fn inspect(mut from: impl Read + Seek, file_name: &str) -> Result<Report, ReadError> {
+    let unreadable = |e: std::io::Error| {
+        let (what, reason) = ("the file".to_owned(), e.to_string());
+        ReadError::new(file_name, ReadErrorKind::Unreadable { what, reason })
     };
-    Ok(Report { format, content })
+    let mut bytes = Vec::new();
+    from.by_ref().take(NETCDF_MAGIC_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
+    if matches!(detect(&bytes, file_name), Ok(Format::NetCdf3)) {
+        let content = nowcast_content(netcdf::NowcastReader::new(from, file_name)?)?;
+        return Ok(Report { format: Format::NetCdf3, content });
+    }
+    from.read_to_end(&mut bytes).map_err(unreadable)?;
+    let content = match read(&bytes, file_name, &ReadOptions::default())? {
+        RawScan::Volume(volume) => volume_content(volume),
+        RawScan::Grid(grid) => grid_content(&grid),
+    };
+    Ok(Report { format: detect(&bytes, file_name)?, content })
 }
 
 fn volume_content(volume: PolarVolume) -> Content {
@@ -174,18 +187,22 @@ fn grid_content(scan: &GridScan) -> Content {
     }
 }
 
-fn nowcast_content(nowcast: &netcdf::NowcastFile) -> Content {
-    let grid = nowcast.fields.first().map(|f| f.grid.clone());
+fn nowcast_content(mut nowcast: netcdf::NowcastReader<impl Read + Seek>) -> Result<Content, ReadError> {
+    let outline = nowcast.outline().clone();
     let sample = |rate: &f32| if *rate == 0.0 { Sample::UNDETECT } else { Sample::value(*rate) };
-    Content::Grid {
-        source: nowcast.source.clone(),
-        valid_times: nowcast.fields.iter().map(|f| f.valid_time).collect(),
-        quantity: "rain rate, mm/h",
-        shape: grid.as_ref().map_or((0, 0), |g| g.shape()),
-        cell_km: grid.as_ref().map_or(0.0, |g| g.cell_km()),
-        projection: grid.map(|g| g.projection.clone()).unwrap_or_default(),
-        values: Values::of(nowcast.fields.iter().flat_map(|f| f.rate_mm_h.iter().map(sample))),
+    let mut values = Values::default();
+    for step in 0..outline.valid_times.len() {
+        values.add(nowcast.rain_rate(step)?.rate_mm_h.iter().map(sample));
     }
+    Ok(Content::Grid {
+        source: outline.source,
+        valid_times: outline.valid_times,
+        quantity: "rain rate, mm/h",
+        shape: outline.grid.shape(),
+        cell_km: outline.grid.cell_km(),
+        projection: outline.grid.projection.clone(),
+        values,
+    })
 }
 
 impl Report {

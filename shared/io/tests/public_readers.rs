@@ -5,6 +5,7 @@
 //! it these tests say so and pass.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use ndarray::Array2;
 use raincell_io::geotiff::{self, Band};
-use raincell_io::netcdf::{Ensemble, Exceedance, Provenance, RainSpell, write_ensemble_nowcast};
+use raincell_io::netcdf::{NowcastOutline, NowcastReader, NowcastWriter, RainSpell};
 use raincell_model::{Grid, RainField};
 use serde_json::Value;
 
@@ -144,21 +145,27 @@ fn a_nowcast_file_passes_the_cf_checker_and_opens_with_netcdf_tools() {
     for (number, grid) in grids().into_iter().enumerate() {
         let fields = fields(&grid, issue_time);
         let steps: Vec<Array2<f32>> = fields.iter().map(|f| f.rate_mm_h.clone()).collect();
-        let exceedance = |threshold_mm_h| Exceedance { threshold_mm_h, by_lead: vec![Array2::zeros(grid.shape()); 3] };
-        let spell = RainSpell {
-            probability: Array2::zeros(grid.shape()),
+        let outline = NowcastOutline {
+            source: "somewhere".into(),
+            method: "best".into(),
+            issue_time,
+            grid: Arc::new(grid.clone()),
+            valid_times: fields.iter().map(|f| f.valid_time).collect(),
+            members: 2,
+            thresholds_mm_h: vec![0.1, 1.0, 5.0],
             percentiles: vec![10.0, 50.0, 90.0],
-            begins_min: steps.clone(),
-            ends_min: steps.clone(),
         };
-        let ensemble = Ensemble {
-            members: vec![steps.clone(), steps],
-            probabilities: [0.1, 1.0, 5.0].map(exceedance).into(),
-            spell: Some(spell),
-        };
-        let provenance = Provenance { source: "somewhere", method: "best" };
-        let bytes = write_ensemble_nowcast(provenance, issue_time, &fields, &ensemble).unwrap();
-        let path = written(folder.path(), &format!("{number}.nc"), &bytes);
+        let path = folder.path().join(format!("{number}.nc"));
+        let mut writer = NowcastWriter::new(File::create(&path).unwrap(), &outline).unwrap();
+        for (step, field) in steps.iter().enumerate() {
+            writer.rain_rate(step, field).unwrap();
+            (0..2).for_each(|member| writer.member(member, step, field).unwrap());
+            let probability = Array2::zeros(grid.shape());
+            (0..3).for_each(|threshold| writer.probability(threshold, step, &probability).unwrap());
+        }
+        let probability = Array2::zeros(grid.shape());
+        writer.spell(&RainSpell { probability, begins_min: steps.clone(), ends_min: steps }).unwrap();
+        writer.finish().unwrap();
         let said = told(&python, "cf", &path);
         // CF 1.11 (appendix F) asks for `azimuth_of_central_line`, which the checker knows by another name. What it would
         // have said of leap seconds is for coordinates that count them; POSIX time does not.
@@ -188,5 +195,41 @@ fn a_nowcast_file_passes_the_cf_checker_and_opens_with_netcdf_tools() {
         };
         let header = String::from_utf8(dump.stdout).unwrap();
         assert!(dump.status.success() && header.contains("float rain_rate(time, y, x)"), "{header}");
+    }
+}
+
+#[test]
+fn members_of_more_than_four_gib_are_found_where_they_lie() {
+    // A file of holes: only what is looked at below is on the disk.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("holes.nc");
+    let (grid, issue_time) = (Grid::around_radar(41.6, -88.1, 96.0, 1.0), "2026-05-01T12:00:00Z".parse().unwrap());
+    let fields = fields(&grid, issue_time);
+    let (first, last) = (&fields[0].rate_mm_h, &fields[2].rate_mm_h);
+    let valid_times = (1..=30).map(|k| issue_time + SignedDuration::from_mins(5 * k)).collect();
+    let mut outline = NowcastOutline::deterministic(issue_time, Arc::new(grid), valid_times);
+    outline.members = 1_000;
+    let file = File::create(&path).unwrap();
+    let mut writer = NowcastWriter::new(&file, &outline).unwrap();
+    writer.rain_rate(29, first).unwrap();
+    writer.member(1, 0, first).unwrap();
+    writer.member(999, 29, last).unwrap();
+    assert!(file.metadata().unwrap().len() > 4 << 30);
+
+    let mut reader = NowcastReader::new(File::open(&path).unwrap(), "holes.nc").unwrap();
+    assert_eq!(reader.outline(), &outline);
+    let bits = |field: &Array2<f32>| field.iter().map(|r| r.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&reader.rain_rate(29).unwrap().rate_mm_h), bits(first));
+    assert_eq!(bits(&reader.member_mm_h(1, 0).unwrap()), bits(first));
+    assert_eq!(bits(&reader.member_mm_h(999, 29).unwrap()), bits(last));
+    assert!(reader.member_mm_h(999, 28).unwrap().iter().all(|rate| *rate == 0.0));
+    assert!(reader.member_mm_h(1_000, 0).is_err() && reader.member_mm_h(0, 30).is_err());
+
+    let Some(python) = python() else { return };
+    for library in ["netCDF4", "scipy", "gdal"] {
+        let found = told(&python, &format!("members-{library}"), &path);
+        assert_eq!(found["shape"], serde_json::json!([1_000, 30, 192, 192]), "{library}");
+        assert_values(&found["second"], first, library);
+        assert_values(&found["last"], last, library);
     }
 }

@@ -3,15 +3,14 @@
 
 mod support;
 
+use std::io::Cursor;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use raincell_io::netcdf::{
-    Ensemble, Exceedance, Provenance, RainSpell, read_nowcast, write_ensemble_nowcast, write_nowcast,
-};
+use raincell_io::netcdf::{NowcastOutline, NowcastReader, NowcastWriter, RainSpell};
 use raincell_io::{RawScan, ReadOptions, WriteError, inspect, odim, read};
 use raincell_model::{Grid, GridQuantity, PolarVolume, Quantity, RainField, SampleKind};
-use support::{small_field, small_volume};
+use support::{outline, small_field, small_volume, written};
 
 fn read_volume(bytes: &[u8], options: &ReadOptions) -> PolarVolume {
     match read(bytes, "volume.h5", options).unwrap() {
@@ -144,63 +143,140 @@ fn composites_come_back_in_every_projection_of_the_field() {
     }
 }
 
+/// What a nowcast with an ensemble is made of: fields by step, the ensemble as multiples of them.
+struct Ensemble {
+    outline: NowcastOutline,
+    fields: Vec<RainField>,
+    spell: RainSpell,
+}
+
+impl Ensemble {
+    fn small() -> Self {
+        let fields: Vec<RainField> = (1..=3).map(|step| small_field(step * 5)).collect();
+        let outline = NowcastOutline {
+            source: "KLOT".into(),
+            method: "extrapolation".into(),
+            members: 2,
+            thresholds_mm_h: vec![0.1],
+            percentiles: vec![10.0, 50.0, 90.0],
+            ..outline(small_field(0).valid_time, &fields)
+        };
+        let times = |factor: f32| fields.iter().map(|f| f.rate_mm_h.mapv(|r| r * factor)).collect();
+        let spell =
+            RainSpell { probability: fields[0].rate_mm_h.clone(), begins_min: times(3.0), ends_min: times(4.0) };
+        Self { outline, fields, spell }
+    }
+
+    fn member(&self, member: usize, step: usize) -> Array2<f32> {
+        self.fields[step].rate_mm_h.mapv(|rate| rate * (member as f32 + 0.5))
+    }
+
+    fn probability(&self, step: usize) -> Array2<f32> {
+        self.fields[step].rate_mm_h.mapv(|rate| rate * 0.01)
+    }
+
+    fn writer(&self) -> NowcastWriter<Cursor<Vec<u8>>> {
+        NowcastWriter::new(Cursor::new(Vec::new()), &self.outline).unwrap()
+    }
+
+    /// As the ensemble gives it: one lead after the other.
+    fn by_step(&self) -> Vec<u8> {
+        let mut writer = self.writer();
+        for (step, field) in self.fields.iter().enumerate() {
+            writer.rain_rate(step, &field.rate_mm_h).unwrap();
+            writer.probability(0, step, &self.probability(step)).unwrap();
+            (0..2).for_each(|member| writer.member(member, step, &self.member(member, step)).unwrap());
+        }
+        writer.spell(&self.spell).unwrap();
+        writer.finish().unwrap().into_inner()
+    }
+
+    /// As it lies in the file: one variable after the other.
+    fn by_variable(&self) -> Vec<u8> {
+        let mut writer = self.writer();
+        let steps = 0..self.fields.len();
+        steps.clone().for_each(|step| writer.rain_rate(step, &self.fields[step].rate_mm_h).unwrap());
+        steps.clone().for_each(|step| writer.probability(0, step, &self.probability(step)).unwrap());
+        writer.spell(&self.spell).unwrap();
+        for member in 0..2 {
+            // A field whose columns lie together, which is not how they lie in the file.
+            let turned = |step| self.member(member, step).reversed_axes().as_standard_layout().into_owned();
+            steps.clone().for_each(|step| writer.member(member, step, &turned(step).t()).unwrap());
+        }
+        writer.finish().unwrap().into_inner()
+    }
+}
+
 #[test]
 fn a_nowcast_comes_back_bit_by_bit() {
-    let fields: Vec<RainField> = (1..=3).map(|step| small_field(step * 5)).collect();
-    let issue_time = small_field(0).valid_time;
-    let member = |factor: f32| fields.iter().map(|f| f.rate_mm_h.mapv(|r| r * factor)).collect::<Vec<_>>();
-    let ensemble = Ensemble {
-        members: vec![member(0.5), member(2.0)],
-        probabilities: vec![Exceedance { threshold_mm_h: 0.1, by_lead: member(0.01) }],
-        spell: Some(RainSpell {
-            probability: fields[0].rate_mm_h.clone(),
-            percentiles: vec![10.0, 50.0, 90.0],
-            begins_min: member(3.0),
-            ends_min: member(4.0),
-        }),
-    };
-    let provenance = Provenance { source: "KLOT", method: "extrapolation" };
-    let bytes = write_ensemble_nowcast(provenance, issue_time, &fields, &ensemble).unwrap();
-    let back = read_nowcast(&bytes, "n.nc").unwrap();
-    assert_eq!((back.source.as_str(), back.method.as_str(), back.issue_time), ("KLOT", "extrapolation", issue_time));
+    let ensemble = Ensemble::small();
+    let mut back = NowcastReader::new(Cursor::new(ensemble.by_step()), "n.nc").unwrap();
+    assert_eq!(back.outline(), &ensemble.outline);
     let bits = |field: &Array2<f32>| field.iter().map(|r| r.to_bits()).collect::<Vec<_>>();
-    assert_eq!(back.fields.len(), 3);
-    for (a, b) in back.fields.iter().zip(&fields) {
-        assert_eq!((&a.grid, a.valid_time), (&b.grid, b.valid_time));
-        assert_eq!(bits(&a.rate_mm_h), bits(&b.rate_mm_h));
+    for (step, field) in ensemble.fields.iter().enumerate() {
+        let found = back.rain_rate(step).unwrap();
+        assert_eq!((&found.grid, found.valid_time), (&field.grid, field.valid_time));
+        assert_eq!(bits(&found.rate_mm_h), bits(&field.rate_mm_h));
+        assert_eq!(bits(&back.probability(0, step).unwrap()), bits(&ensemble.probability(step)));
+        for member in 0..2 {
+            assert_eq!(bits(&back.member_mm_h(member, step).unwrap()), bits(&ensemble.member(member, step)));
+        }
     }
-    assert_eq!(back.ensemble.members.len(), 2);
-    assert_eq!(bits(&back.ensemble.members[1][2]), bits(&ensemble.members[1][2]));
-    assert_eq!(back.ensemble.probabilities[0].threshold_mm_h, 0.1);
-    assert_eq!(bits(&back.ensemble.probabilities[0].by_lead[0]), bits(&ensemble.probabilities[0].by_lead[0]));
-    let (spell, expected) = (back.ensemble.spell.unwrap(), ensemble.spell.unwrap());
+    let (spell, expected) = (back.spell().unwrap().unwrap(), &ensemble.spell);
     assert_eq!(bits(&spell.probability), bits(&expected.probability));
-    assert_eq!(spell.percentiles, expected.percentiles);
     assert_eq!(bits(&spell.begins_min[0]), bits(&expected.begins_min[0]));
     assert_eq!(bits(&spell.ends_min[2]), bits(&expected.ends_min[2]));
-    let deterministic = read_nowcast(&write_nowcast(issue_time, &fields).unwrap(), "n.nc").unwrap();
-    assert!(deterministic.ensemble.members.is_empty() && deterministic.ensemble.spell.is_none());
-    let deterministic = write_nowcast(issue_time, &fields).unwrap();
-    assert!(inspect(&deterministic, "n.nc").unwrap().to_string().contains("3 times from 2021-07-29T12:45:00Z"));
+    let error = back.member_mm_h(0, 3).unwrap_err().to_string();
+    assert_eq!(error, "n.nc: `rain_rate_members`: expected a step below 3, found 3");
+
+    let deterministic = written(ensemble.outline.issue_time, &ensemble.fields);
+    let mut back = NowcastReader::new(Cursor::new(&deterministic), "n.nc").unwrap();
+    assert!(back.outline().members == 0 && back.spell().unwrap().is_none());
+    let report = inspect(Cursor::new(&deterministic), "n.nc").unwrap().to_string();
+    assert!(report.contains("3 times from 2021-07-29T12:45:00Z"), "{report}");
+}
+
+#[test]
+fn the_order_in_which_fields_are_written_does_not_show() {
+    let ensemble = Ensemble::small();
+    assert!(ensemble.by_step() == ensemble.by_variable());
+}
+
+#[test]
+fn a_nowcast_with_a_field_missing_is_not_finished() {
+    let ensemble = Ensemble::small();
+    let mut writer = ensemble.writer();
+    for step in [0, 2] {
+        writer.rain_rate(step, &ensemble.fields[step].rate_mm_h).unwrap();
+    }
+    let error = writer.finish().unwrap_err().to_string();
+    assert_eq!(error, "field 1 of rain_rate was never written");
 }
 
 #[test]
 fn fields_of_another_grid_are_refused() {
     let (mut a, b) = (small_field(5), small_field(10));
     a.rate_mm_h = Array2::zeros((3, 3));
-    assert!(matches!(write_nowcast(b.valid_time, &[b.clone(), a.clone()]), Err(WriteError::Shape { .. })));
+    let outline = outline(b.valid_time, std::slice::from_ref(&b));
+    let nowcast = || NowcastWriter::new(Cursor::new(Vec::new()), &outline).unwrap();
+    let refused = |outcome, named: &str| matches!(outcome, Err(WriteError::Shape { what, .. }) if what.contains(named));
+    assert!(refused(nowcast().rain_rate(0, &a.rate_mm_h), "rain_rate"));
+    assert!(refused(nowcast().rain_rate(1, &b.rate_mm_h), "rain_rate (steps)"));
+    assert!(refused(nowcast().member(0, 0, &b.rate_mm_h), "rain_rate_members (fields)"));
     assert!(matches!(odim::write_composite(&a, "demo", None), Err(WriteError::Shape { .. })));
-    assert!(matches!(write_nowcast(b.valid_time, &[]), Err(WriteError::Nothing { .. })));
-    let (probability, ends_min) = (b.rate_mm_h.clone(), Vec::new());
-    let spell = RainSpell { probability, percentiles: vec![50.0], begins_min: vec![b.rate_mm_h.clone()], ends_min };
-    let ensemble = Ensemble { spell: Some(spell), ..Ensemble::default() };
-    let written = write_ensemble_nowcast(Provenance::default(), b.valid_time, &[b], &ensemble);
-    assert!(matches!(written, Err(WriteError::Shape { what, .. }) if what.contains("end_time")));
+    let nothing = NowcastOutline { valid_times: Vec::new(), ..outline.clone() };
+    let written = NowcastWriter::new(Cursor::new(Vec::new()), &nothing).map(|_| ());
+    assert!(matches!(written, Err(WriteError::Nothing { .. })));
+    let (probability, begins_min) = (b.rate_mm_h.clone(), vec![b.rate_mm_h.clone(); 2]);
+    let told = NowcastOutline { percentiles: vec![50.0], ..outline.clone() };
+    let mut writer = NowcastWriter::new(Cursor::new(Vec::new()), &told).unwrap();
+    let spell = RainSpell { probability, begins_min, ends_min: Vec::new() };
+    assert!(refused(writer.spell(&spell), "arrival_time (fields)"));
 }
 
 #[test]
 fn the_report_of_a_volume_names_radar_sweeps_and_ranges() {
-    let report = inspect(&odim::write_volume(&small_volume()).unwrap(), "v.h5").unwrap();
+    let report = inspect(Cursor::new(odim::write_volume(&small_volume()).unwrap()), "v.h5").unwrap();
     let text = report.to_string();
     assert!(
         text.starts_with("ODIM_H5: radar detst (Teststadt) at 2021-07-29T12:38:48Z\n50.2500°, 8.5000°, 512 m\n"),

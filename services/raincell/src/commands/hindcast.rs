@@ -1,21 +1,39 @@
 //! `raincell hindcast`: the nowcast of a past time, as CF-netCDF or GeoTIFF.
 
+use std::io::{Seek, Write};
 use std::time::Instant;
 
 use anyhow::Context;
+use raincell_io::WriteError;
 use raincell_io::geotiff::{self, Band};
-use raincell_io::netcdf::{self, Ensemble, Exceedance, Provenance, RainSpell};
+use raincell_io::netcdf::{NowcastOutline, NowcastWriter, RainSpell};
 use raincell_model::RainField;
 use raincell_nowcasts::{
-    ARRIVAL_PERCENTILES, Arrivals, EnsembleSettings, Inflow, LeadTimes, METHODS, PROBABILITY_RATES_MM_H,
+    ARRIVAL_PERCENTILES, Arrivals, EnsembleSettings, EnsembleStep, Inflow, LeadTimes, METHODS, PROBABILITY_RATES_MM_H,
     ensemble_history,
 };
 
 use crate::cli::{HindcastArguments, UsageError};
+use crate::whole_file::WholeFile;
 use crate::{Outcome, frames_folder, output};
 
 /// Step assumed where one frame is all there is, minutes.
 const DEFAULT_STEP_MIN: f64 = 5.0;
+
+/// Seconds, by what they went into.
+#[derive(Default)]
+struct Spent {
+    nowcast_s: f64,
+    io_s: f64,
+}
+
+/// Does something and adds the seconds that it took.
+fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let done = work();
+    *seconds += began.elapsed().as_secs_f64();
+    done
+}
 
 /// Reads, nowcasts, writes, and says what each took.
 pub fn run(arguments: &HindcastArguments) -> anyhow::Result<Outcome> {
@@ -27,33 +45,38 @@ pub fn run(arguments: &HindcastArguments) -> anyhow::Result<Outcome> {
         let reason = "a GeoTIFF holds a band a lead time: --members wants a netCDF file as --out".to_owned();
         return Err(UsageError(reason).into());
     }
-    let began = Instant::now();
-    let past = frames_folder::read(&arguments.frames, Some(arguments.at), method.history().max(ensemble_history()))?;
-    let read_s = began.elapsed().as_secs_f64();
+    let mut spent = Spent::default();
+    let history = method.history().max(ensemble_history());
+    let past = timed(&mut spent.io_s, || frames_folder::read(&arguments.frames, Some(arguments.at), history))?;
     let step_min = frames_folder::step_min(&past).unwrap_or(DEFAULT_STEP_MIN);
     let leads = LeadTimes { step_min, count: usize::from(arguments.steps) };
+    let file = timed(&mut spent.io_s, || WholeFile::create(&arguments.out))?;
+    let name = || arguments.out.display().to_string();
     // Scores count what is left empty as dry, so that the best guess stands everywhere.
-    let nowcast = method.run(&past, &leads, Inflow::LastObservation)?;
-    let issue_time = past.iter().map(|f| f.valid_time).max().context("no frame")?;
-    let mut nowcast_s = nowcast.timings.nowcast_s;
-    let ensemble = if arguments.members > 0 {
-        let began = Instant::now();
-        let drawn = drawn(&past, &leads, arguments)?;
-        nowcast_s += began.elapsed().as_secs_f64();
-        drawn
+    let deterministic = || method.run(&past, &leads, Inflow::LastObservation);
+    let timings = if is_geotiff {
+        let nowcast = deterministic()?;
+        let write = || file.bytes().write_all(&bands(&nowcast.fields)?).with_context(name);
+        timed(&mut spent.io_s, write)?;
+        nowcast.timings
     } else {
-        Ensemble::default()
+        let outline = outline(&past, &leads, arguments)?;
+        let mut writer = timed(&mut spent.io_s, || NowcastWriter::new(file.bytes(), &outline)).with_context(name)?;
+        // The ensemble, which needs the most room, before anything else has left the memory in pieces.
+        if arguments.members > 0 {
+            draw(&mut writer, &past, &leads, arguments, &mut spent)?;
+        }
+        let nowcast = deterministic()?;
+        let write = || {
+            let mut fields = nowcast.fields.iter().enumerate();
+            fields.try_for_each(|(step, field)| writer.rain_rate(step, &field.rate_mm_h))?;
+            writer.finish()
+        };
+        timed(&mut spent.io_s, write).with_context(name)?;
+        nowcast.timings
     };
-    let began = Instant::now();
-    let bytes = if is_geotiff {
-        bands(&nowcast.fields)?
-    } else {
-        let provenance = Provenance { method: &arguments.method, ..Provenance::default() };
-        netcdf::write_ensemble_nowcast(provenance, issue_time, &nowcast.fields, &ensemble)?
-    };
-    std::fs::write(&arguments.out, bytes).with_context(|| arguments.out.display().to_string())?;
-    let io_s = read_s + began.elapsed().as_secs_f64();
-    let motion_s = nowcast.timings.motion_s;
+    timed(&mut spent.io_s, || file.keep())?;
+    let (motion_s, nowcast_s, io_s) = (timings.motion_s, spent.nowcast_s + timings.nowcast_s, spent.io_s);
     output::line(&format!("motion_s={motion_s:.4} nowcast_s={nowcast_s:.4} io_s={io_s:.4}"))?;
     Ok(Outcome::AllDone)
 }
@@ -66,32 +89,58 @@ fn bands(fields: &[RainField]) -> anyhow::Result<Vec<u8>> {
     Ok(geotiff::write(grid, "mm/h", &bands)?)
 }
 
-/// All members, as the file wants them, and the probabilities.
-fn drawn(past: &[RainField], leads: &LeadTimes, arguments: &HindcastArguments) -> anyhow::Result<Ensemble> {
-    let settings = EnsembleSettings { members: usize::from(arguments.members), seed: arguments.seed };
-    let (steps, _) = raincell_nowcasts::ensemble(past, leads, Inflow::LastObservation, settings)?;
-    let mut steps = steps.following_arrivals();
-    let mut ensemble = Ensemble {
-        members: vec![Vec::with_capacity(leads.count); settings.members],
-        probabilities: PROBABILITY_RATES_MM_H
-            .map(|threshold_mm_h| Exceedance { threshold_mm_h, by_lead: Vec::with_capacity(leads.count) })
-            .into(),
-        spell: None,
-    };
-    for step in steps.by_ref() {
-        let step = step?;
-        for (member, fields) in ensemble.members.iter_mut().enumerate() {
-            fields.extend(step.member_mm_h(member).map(|field| field.to_owned()));
-        }
-        for (exceedance, field) in ensemble.probabilities.iter_mut().zip(step.probabilities()) {
-            exceedance.by_lead.push(field.to_owned());
-        }
+/// What the file will hold.
+fn outline(past: &[RainField], leads: &LeadTimes, arguments: &HindcastArguments) -> anyhow::Result<NowcastOutline> {
+    // They are in the order of their times.
+    let newest = past.last().context("no frame")?;
+    let valid_times = leads.valid_times(newest.valid_time)?;
+    let mut outline = NowcastOutline::deterministic(newest.valid_time, newest.grid.clone(), valid_times);
+    outline.method.clone_from(&arguments.method);
+    if arguments.members > 0 {
+        outline.members = usize::from(arguments.members);
+        outline.thresholds_mm_h = PROBABILITY_RATES_MM_H.into();
+        outline.percentiles = ARRIVAL_PERCENTILES.into();
     }
-    ensemble.spell = steps.arrivals().map(|Arrivals { probability, begins_min, ends_min }| RainSpell {
+    Ok(outline)
+}
+
+/// Draws the members, and writes each lead before the next one is drawn.
+fn draw<W: Write + Seek>(
+    writer: &mut NowcastWriter<W>,
+    past: &[RainField],
+    leads: &LeadTimes,
+    arguments: &HindcastArguments,
+    spent: &mut Spent,
+) -> anyhow::Result<()> {
+    let name = || arguments.out.display().to_string();
+    let settings = EnsembleSettings { members: usize::from(arguments.members), seed: arguments.seed };
+    let (steps, _) =
+        timed(&mut spent.nowcast_s, || raincell_nowcasts::ensemble(past, leads, Inflow::LastObservation, settings))?;
+    let mut steps = steps.following_arrivals();
+    for lead in 0..leads.count {
+        let Some(step) = timed(&mut spent.nowcast_s, || steps.next()) else { break };
+        let step = step?;
+        timed(&mut spent.io_s, || write_step(writer, lead, &step)).with_context(name)?;
+    }
+    let arrivals = timed(&mut spent.nowcast_s, || steps.arrivals());
+    let spell = arrivals.map(|Arrivals { probability, begins_min, ends_min }| RainSpell {
         probability,
-        percentiles: ARRIVAL_PERCENTILES.into(),
         begins_min: begins_min.into(),
         ends_min: ends_min.into(),
     });
-    Ok(ensemble)
+    timed(&mut spent.io_s, || spell.map_or(Ok(()), |spell| writer.spell(&spell))).with_context(name)
+}
+
+fn write_step<W: Write + Seek>(
+    writer: &mut NowcastWriter<W>,
+    lead: usize,
+    step: &EnsembleStep,
+) -> Result<(), WriteError> {
+    for (threshold, field) in step.probabilities().into_iter().enumerate() {
+        writer.probability(threshold, lead, &field)?;
+    }
+    for (member, field) in (0..step.members()).filter_map(|member| Some((member, step.member_mm_h(member)?))) {
+        writer.member(member, lead, &field)?;
+    }
+    Ok(())
 }

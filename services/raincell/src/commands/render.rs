@@ -1,7 +1,10 @@
 //! `raincell render`: frames or a nowcast as a picture.
 
+use std::fs::File;
+
 use anyhow::Context;
 use jiff::SignedDuration;
+use raincell_io::netcdf::NowcastReader;
 use raincell_model::RainField;
 use raincell_render::{AnimationRequest, animate, still_png, whole_domain};
 
@@ -36,8 +39,9 @@ pub fn run(arguments: &RenderArguments) -> anyhow::Result<Outcome> {
 fn fields(arguments: &RenderArguments) -> anyhow::Result<(Vec<RainField>, Vec<RainField>)> {
     if let Some(file) = &arguments.nowcast {
         let name = file.display().to_string();
-        let bytes = std::fs::read(file).with_context(|| name.clone())?;
-        return Ok((Vec::new(), raincell_io::netcdf::read_nowcast(&bytes, &name)?.fields));
+        let mut nowcast = NowcastReader::new(File::open(file).with_context(|| name.clone())?, &name)?;
+        let steps = 0..nowcast.outline().valid_times.len();
+        return Ok((Vec::new(), steps.map(|step| nowcast.rain_rate(step)).collect::<Result<_, _>>()?));
     }
     let folder = arguments.frames.as_ref().context("neither --frames nor --nowcast")?;
     Ok((frames_folder::read(folder, None, LONGEST)?, Vec::new()))

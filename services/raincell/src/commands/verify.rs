@@ -1,8 +1,10 @@
 //! `raincell verify`: a nowcast against what then fell, with persistence beside it.
 
+use std::fs::File;
+
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
-use raincell_io::netcdf::NowcastFile;
+use raincell_io::netcdf::{NowcastOutline, NowcastReader};
 use raincell_model::RainField;
 use raincell_render::{Chart, chart_png};
 use raincell_verification::{EnsemblePool, Pool, THRESHOLDS_MM_H};
@@ -37,29 +39,29 @@ struct Report {
 /// Scores each step that there is a frame for; a step without one is named, and the exit code is 1.
 pub fn run(arguments: &VerifyArguments) -> anyhow::Result<Outcome> {
     let name = arguments.nowcast.display().to_string();
-    let bytes = std::fs::read(&arguments.nowcast).with_context(|| name.clone())?;
-    let nowcast = raincell_io::netcdf::read_nowcast(&bytes, &name)?;
-    let last = nowcast.fields.iter().map(|f| f.valid_time).max().with_context(|| format!("{name}: no step"))?;
-    let span = last.duration_since(nowcast.issue_time) + SAME_TIME;
+    let file = File::open(&arguments.nowcast).with_context(|| name.clone())?;
+    let mut nowcast = NowcastReader::new(file, &name)?;
+    let NowcastOutline { issue_time, valid_times, method, .. } = nowcast.outline().clone();
+    let last = valid_times.iter().copied().max().with_context(|| format!("{name}: no step"))?;
+    let span = last.duration_since(issue_time) + SAME_TIME;
     let frames = frames_folder::read(&arguments.frames, Some(last.checked_add(SAME_TIME)?), span)?;
-    let at_issue = frame_of(&frames, nowcast.issue_time).with_context(|| {
-        format!("{}: no frame of {}, the issue time, for persistence", arguments.frames.display(), nowcast.issue_time)
+    let at_issue = frame_of(&frames, issue_time).with_context(|| {
+        format!("{}: no frame of {issue_time}, the issue time, for persistence", arguments.frames.display())
     })?;
     let mut leads = Vec::new();
-    for step in 0..nowcast.fields.len() {
-        let valid_time = nowcast.fields[step].valid_time;
+    for (step, valid_time) in valid_times.iter().copied().enumerate() {
         match frame_of(&frames, valid_time) {
             Some(observed) => {
-                let lead = score(&nowcast, step, at_issue, observed);
+                let lead = score(&mut nowcast, step, at_issue, observed);
                 leads.push(lead.with_context(|| format!("{name}: step of {valid_time}"))?);
             }
             None => eprintln!("raincell: {}: no frame of {valid_time}", arguments.frames.display()),
         }
     }
     anyhow::ensure!(!leads.is_empty(), "{}: no frame of any step of {name}", arguments.frames.display());
-    let whole = leads.len() == nowcast.fields.len();
-    let method = if nowcast.method.is_empty() { "nowcast".to_owned() } else { nowcast.method.clone() };
-    let report = Report { method, issue_time: nowcast.issue_time, leads };
+    let whole = leads.len() == valid_times.len();
+    let method = if method.is_empty() { "nowcast".to_owned() } else { method };
+    let report = Report { method, issue_time, leads };
     if arguments.json {
         output::line(&serde_json::to_string(&report)?)?;
     } else {
@@ -78,15 +80,22 @@ fn frame_of(frames: &[RainField], time: Timestamp) -> Option<&RainField> {
     frames.iter().min_by_key(distance).filter(|frame| distance(frame) <= SAME_TIME)
 }
 
-fn score(nowcast: &NowcastFile, step: usize, at_issue: &RainField, observed: &RainField) -> anyhow::Result<Step> {
-    let field = &nowcast.fields[step];
+/// Scores one step, the only one that is in memory with all its members.
+fn score(
+    nowcast: &mut NowcastReader<File>,
+    step: usize,
+    at_issue: &RainField,
+    observed: &RainField,
+) -> anyhow::Result<Step> {
+    let field = nowcast.rain_rate(step)?;
     let pooled = |field: &RainField| -> anyhow::Result<Scores> {
         let mut pool = Pool::default();
         pool.add(&field.rate_mm_h, &observed.rate_mm_h)?;
         Ok(named(&pool))
     };
-    let mut of_nowcast = pooled(field)?;
-    let members: Vec<_> = nowcast.ensemble.members.iter().filter_map(|m| m.get(step).cloned()).collect();
+    let mut of_nowcast = pooled(&field)?;
+    let members = 0..nowcast.outline().members;
+    let members: Vec<_> = members.map(|member| nowcast.member_mm_h(member, step)).collect::<Result<_, _>>()?;
     if !members.is_empty() {
         let mut pool = EnsemblePool::default();
         pool.add(&members, &observed.rate_mm_h)?;
@@ -105,7 +114,7 @@ fn score(nowcast: &NowcastFile, step: usize, at_issue: &RainField, observed: &Ra
             of_persistence.insert(format!("brier{threshold}"), probabilities.brier().into());
         }
     }
-    let lead_min = field.valid_time.duration_since(nowcast.issue_time).as_secs_f64() / 60.0;
+    let lead_min = field.valid_time.duration_since(nowcast.outline().issue_time).as_secs_f64() / 60.0;
     Ok(Step { lead_min, valid_time: field.valid_time, nowcast: of_nowcast, persistence: of_persistence })
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Standard: NetCDF Classic and 64-bit Offset File Formats (OGC 10-092r3).
 
-use std::collections::HashMap;
+use std::io::{Read, Seek, SeekFrom};
 
 use crate::{ReadErrorKind, WriteError};
 
@@ -11,8 +11,12 @@ const MAGIC: &[u8; 4] = b"CDF\x02";
 const TAG_DIMENSION: u32 = 10;
 const TAG_VARIABLE: u32 = 11;
 const TAG_ATTRIBUTE: u32 = 12;
-/// Bytes that a variable may have.
+/// Bytes that any variable but the last may have.
 const MAX_VARIABLE_BYTES: u64 = u32::MAX as u64 - 3;
+/// Bytes that a file may have: places in it are signed numbers to most readers.
+const MAX_FILE_BYTES: u64 = i64::MAX as u64 - 3;
+/// Bytes of a header that is not damaged.
+const MAX_HEADER_BYTES: u64 = 1 << 20;
 /// Names, attributes and variables of a header that is not damaged.
 const MAX_ENTRIES: usize = 1_000;
 
@@ -69,27 +73,48 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    /// Index of a dimension.
+    pub(crate) fn dimension(&self, name: &str) -> Option<usize> {
+        self.dimensions.iter().position(|(of, _)| of == name)
+    }
+
+    /// Adds a variable, unless it has a dimension that the file has not; says whether it did.
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        dimensions: &[&str],
+        kind: Kind,
+        attributes: Vec<(String, Attribute)>,
+    ) -> bool {
+        let dimensions: Option<Vec<usize>> = dimensions.iter().map(|name| self.dimension(name)).collect();
+        let variable = dimensions.map(|dimensions| Variable { name: name.into(), dimensions, attributes, kind });
+        let is_added = variable.is_some();
+        self.variables.extend(variable);
+        is_added
+    }
+
     fn data_bytes(&self, variable: &Variable) -> u64 {
         let edge = |index: &usize| self.dimensions.get(*index).map_or(0, |(_, length)| *length as u64);
         variable.dimensions.iter().map(edge).fold(variable.kind.bytes() as u64, u64::saturating_mul)
     }
 
-    /// The header's bytes, followed by zeros in place of the data of all variables, and where each begins.
-    pub(crate) fn allocate(&self) -> Result<(Vec<u8>, Vec<usize>), WriteError> {
-        let mut total = self.encode(&vec![0; self.variables.len()]).len() as u64;
+    /// The header's bytes, and where the data of each variable begin: in this order behind it.
+    ///
+    /// The last variable may be larger than 4 GiB, as nothing has its place behind it (OGC 10-092r3, section 2.2).
+    pub(crate) fn layout(&self) -> Result<(Vec<u8>, Vec<u64>), WriteError> {
+        let mut end = self.encode(&vec![0; self.variables.len()]).len() as u64;
         let mut begins = Vec::with_capacity(self.variables.len());
         for variable in &self.variables {
             let bytes = self.data_bytes(variable);
-            if bytes > MAX_VARIABLE_BYTES {
-                let (what, limit) = (variable.name.clone(), MAX_VARIABLE_BYTES);
-                return Err(WriteError::TooLarge { what, bytes, limit });
+            let is_last = begins.len() + 1 == self.variables.len();
+            let limit = if is_last { MAX_FILE_BYTES - end } else { MAX_VARIABLE_BYTES };
+            if bytes > limit {
+                return Err(WriteError::TooLarge { what: variable.name.clone(), bytes, limit });
             }
-            begins.push(total);
-            total += bytes.next_multiple_of(4);
+            begins.push(end);
+            end += bytes.next_multiple_of(4);
         }
-        let mut file = self.encode(&begins);
-        file.resize(total as usize, 0);
-        Ok((file, begins.into_iter().map(|begin| begin as usize).collect()))
+        Ok((self.encode(&begins), begins))
     }
 
     fn encode(&self, begins: &[u64]) -> Vec<u8> {
@@ -110,7 +135,9 @@ impl Header {
             }
             put_attributes(&mut out, &variable.attributes);
             put_u32(&mut out, variable.kind as u32);
-            put_u32(&mut out, self.data_bytes(variable).next_multiple_of(4) as u32);
+            // What does not fit is told by the dimensions alone.
+            let size = u32::try_from(self.data_bytes(variable)).ok().and_then(|size| size.checked_next_multiple_of(4));
+            put_u32(&mut out, size.unwrap_or(u32::MAX));
             out.extend_from_slice(&begin.to_be_bytes());
         }
         out
@@ -155,16 +182,25 @@ fn put_attributes(out: &mut Vec<u8>, attributes: &[(String, Attribute)]) {
     }
 }
 
-/// A file opened for reading.
-pub(crate) struct Reader<'a> {
-    bytes: &'a [u8],
+/// A file opened for reading: its header is in memory, its data are not.
+#[derive(Debug)]
+pub(crate) struct Reader<R> {
+    from: R,
     header: Header,
-    begins: HashMap<String, (usize, usize)>,
+    /// Where the data of each variable begin.
+    begins: Vec<u64>,
 }
 
-impl<'a> Reader<'a> {
-    /// Reads the header.
-    pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, ReadErrorKind> {
+impl<R: Read + Seek> Reader<R> {
+    /// Reads the header, which may not place any data beyond the end.
+    pub(crate) fn open(mut from: R) -> Result<Self, ReadErrorKind> {
+        let length = from.seek(SeekFrom::End(0)).map_err(|e| unreadable("its end", &e))?;
+        from.rewind().map_err(|e| unreadable("its beginning", &e))?;
+        let mut bytes = Vec::new();
+        from.by_ref().take(MAX_HEADER_BYTES).read_to_end(&mut bytes).map_err(|e| unreadable("netCDF header", &e))?;
+        if bytes.is_empty() {
+            return Err(ReadErrorKind::Empty);
+        }
         if !bytes.starts_with(MAGIC) {
             return Err(ReadErrorKind::Block {
                 what: "netCDF header",
@@ -173,7 +209,7 @@ impl<'a> Reader<'a> {
                 found: bytes.iter().take(4).map(|b| b.escape_ascii().to_string()).collect(),
             });
         }
-        let mut cursor = Cursor { bytes, at: MAGIC.len() };
+        let mut cursor = Cursor { bytes: &bytes, at: MAGIC.len() };
         cursor.u32("number of records")?;
         let mut header = Header::default();
         for _ in 0..cursor.list(TAG_DIMENSION)? {
@@ -181,16 +217,20 @@ impl<'a> Reader<'a> {
             header.dimensions.push((name, cursor.u32("length of a dimension")? as usize));
         }
         header.attributes = cursor.attributes()?;
-        let mut begins = HashMap::new();
+        let mut begins = Vec::new();
         for _ in 0..cursor.list(TAG_VARIABLE)? {
             let variable = cursor.variable()?;
             cursor.u32("size of a variable")?;
-            let begin = usize::try_from(cursor.u64("place of a variable")?).unwrap_or(usize::MAX);
-            let size = usize::try_from(header.data_bytes(&variable)).unwrap_or(usize::MAX);
-            begins.insert(variable.name.clone(), (begin, size));
+            let (begin, size) = (cursor.u64("place of a variable")?, header.data_bytes(&variable));
+            if begin.checked_add(size).is_none_or(|end| end > length) {
+                let [offset, expected, found] =
+                    [begin, size, length.saturating_sub(begin)].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+                return Err(ReadErrorKind::Truncated { what: "data of a variable", offset, expected, found });
+            }
+            begins.push(begin);
             header.variables.push(variable);
         }
-        Ok(Self { bytes, header, begins })
+        Ok(Self { from, header, begins })
     }
 
     /// A text attribute of the file.
@@ -209,24 +249,43 @@ impl<'a> Reader<'a> {
         variable.dimensions.iter().map(|index| self.header.dimensions.get(*index).map(|(_, length)| *length)).collect()
     }
 
-    /// The bytes of a variable that must be of this type.
-    pub(crate) fn data(&self, name: &str, kind: Kind) -> Result<&'a [u8], ReadErrorKind> {
-        let variable = self.header.variables.iter().find(|v| v.name == name);
-        let (Some(variable), Some((begin, size))) = (variable, self.begins.get(name).copied()) else {
+    /// All doubles of a variable.
+    pub(crate) fn doubles(&mut self, name: &str) -> Result<Vec<f64>, ReadErrorKind> {
+        let bytes = self.header.variables.iter().find(|v| v.name == name).map_or(0, |v| self.header.data_bytes(v));
+        Ok(doubles(&self.values(name, Kind::Double, 0, bytes as usize / Kind::Double.bytes())?))
+    }
+
+    /// So many floats of a variable from the one at `first` on.
+    pub(crate) fn floats(&mut self, name: &str, first: usize, count: usize) -> Result<Vec<f32>, ReadErrorKind> {
+        Ok(floats(&self.values(name, Kind::Float, first, count)?))
+    }
+
+    /// The bytes of so many values of a variable that must be of this type.
+    fn values(&mut self, name: &str, kind: Kind, first: usize, count: usize) -> Result<Vec<u8>, ReadErrorKind> {
+        let Some(index) = self.header.variables.iter().position(|v| v.name == name) else {
             return Err(ReadErrorKind::Missing { field: name.to_owned(), expected: "a variable" });
         };
+        let variable = &self.header.variables[index];
         if variable.kind != kind {
             let (expected, found) = (format!("{kind:?}"), format!("{:?}", variable.kind));
             return Err(ReadErrorKind::Field { field: name.to_owned(), expected, found });
         }
-        let data = begin.checked_add(size).and_then(|end| self.bytes.get(begin..end));
-        data.ok_or_else(|| ReadErrorKind::Truncated {
-            what: "data of a variable",
-            offset: begin,
-            expected: size,
-            found: self.bytes.len().saturating_sub(begin),
-        })
+        let there = self.header.data_bytes(variable) / kind.bytes() as u64;
+        if first.checked_add(count).is_none_or(|end| end as u64 > there) {
+            let (expected, found) = (format!("{count} values from {first} on"), format!("{there} values"));
+            return Err(ReadErrorKind::Field { field: name.to_owned(), expected, found });
+        }
+        // Within the file, as all data are.
+        let mut bytes = vec![0; count * kind.bytes()];
+        let begin = self.begins[index] + (first * kind.bytes()) as u64;
+        let read = self.from.seek(SeekFrom::Start(begin)).and_then(|_| self.from.read_exact(&mut bytes));
+        read.map_err(|e| unreadable(name, &e))?;
+        Ok(bytes)
     }
+}
+
+fn unreadable(what: &str, error: &std::io::Error) -> ReadErrorKind {
+    ReadErrorKind::Unreadable { what: what.to_owned(), reason: error.to_string() }
 }
 
 fn text_of<'a>(attributes: &'a [(String, Attribute)], name: &str) -> Option<&'a str> {
@@ -328,11 +387,49 @@ impl<'a> Cursor<'a> {
 }
 
 /// Big-endian floats.
-pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
+fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks::<4>().0.iter().map(|b| f32::from_be_bytes(*b)).collect()
 }
 
 /// Big-endian doubles.
-pub(crate) fn doubles(bytes: &[u8]) -> Vec<f64> {
+fn doubles(bytes: &[u8]) -> Vec<f64> {
     bytes.as_chunks::<8>().0.iter().map(|b| f64::from_be_bytes(*b)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOUR_GIB: u64 = 1 << 32;
+
+    /// Three variables of fields of 64 MiB.
+    fn header(fields: [usize; 3]) -> Header {
+        let mut header = Header { dimensions: vec![("x".into(), 1 << 24)], ..Header::default() };
+        for (name, count) in ["first", "second", "last"].into_iter().zip(fields) {
+            header.variables.push(Variable {
+                name: name.into(),
+                dimensions: vec![header.dimensions.len(), 0],
+                attributes: Vec::new(),
+                kind: Kind::Float,
+            });
+            header.dimensions.push((format!("{name}_fields"), count));
+        }
+        header
+    }
+
+    #[test]
+    fn the_last_variable_alone_may_exceed_four_gib_and_its_size_is_then_all_ones() {
+        let (bytes, begins) = header([63, 1, 200]).layout().unwrap();
+        let field = FOUR_GIB / 64;
+        assert_eq!(begins.iter().map(|b| b - begins[0]).collect::<Vec<_>>(), [0, 63 * field, 64 * field]);
+        assert_eq!(begins[0], bytes.len() as u64);
+        // Size and place are the last that is said of a variable.
+        let (size, place) = bytes.split_at(bytes.len() - 8);
+        assert_eq!(size[size.len() - 4..], [0xff; 4]);
+        assert_eq!(place, begins[2].to_be_bytes());
+
+        let refused = header([63, 64, 1]).layout().unwrap_err();
+        let WriteError::TooLarge { what, bytes, limit } = refused else { panic!("{refused}") };
+        assert_eq!((what.as_str(), bytes, limit), ("second", FOUR_GIB, FOUR_GIB - 4));
+    }
 }

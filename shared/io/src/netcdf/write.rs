@@ -1,86 +1,179 @@
 //! The nowcast as a CF-netCDF file.
 
+use std::io::{Seek, SeekFrom, Write};
+
 use jiff::Timestamp;
-use ndarray::Array2;
-use raincell_model::{Grid, RainField};
+use ndarray::{ArrayRef2, Axis};
 use rayon::prelude::*;
 
 use super::classic::{Attribute, Header, Kind, Variable};
-use super::{Ensemble, crs};
+use super::{NowcastOutline, RainSpell, crs, names};
 use crate::WriteError;
 
-/// Who made a nowcast, and how.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Provenance<'a> {
-    /// Source of the frames it was made from; may be empty.
-    pub source: &'a str,
-    /// Method it was made with; may be empty.
-    pub method: &'a str,
+/// Rows that a core converts at a time, at least.
+const ROWS: usize = 32;
+
+/// Writes a nowcast as CF-netCDF (netCDF-3, 64-bit offset), field by field, in any order: `rain_rate(time,y,x)` in mm/h,
+/// float32, NaN = no data; where there are members also `rain_rate_members(member,time,y,x)`; where there are thresholds
+/// `probability(threshold,time,y,x)`; and where there are percentiles, of when the first rain begins and ends,
+/// `arrival_probability(y,x)`, `arrival_time(percentile,y,x)` and `end_time(percentile,y,x)`.
+///
+/// One field is in memory at a time. What was written is a nowcast once [`NowcastWriter::finish`] says so.
+#[derive(Debug)]
+pub struct NowcastWriter<W> {
+    to: W,
+    shape: (usize, usize),
+    steps: usize,
+    parts: Vec<Part>,
+    /// A field as it lies in the file.
+    converted: Vec<u8>,
 }
 
-/// Writes a deterministic nowcast as CF-netCDF: `rain_rate(time,y,x)` in mm/h, float32, NaN = no data.
-///
-/// # Errors
-/// As [`write_ensemble_nowcast`].
-pub fn write_nowcast(issue_time: Timestamp, fields: &[RainField]) -> Result<Vec<u8>, WriteError> {
-    write_ensemble_nowcast(Provenance::default(), issue_time, fields, &Ensemble::default())
+/// A variable that holds fields.
+#[derive(Debug)]
+struct Part {
+    name: String,
+    begin: u64,
+    /// Which fields are in the file by now.
+    written: Vec<bool>,
 }
 
-/// Writes a nowcast as CF-netCDF (netCDF-3, 64-bit offset): `rain_rate(time,y,x)` in mm/h, float32, NaN = no data;
-/// where there are members also `rain_rate_members(member,time,y,x)`, and `probability(threshold,time,y,x)`; and of when the
-/// first rain begins and ends `arrival_probability(y,x)`, `arrival_time(percentile,y,x)` and `end_time(percentile,y,x)`.
-///
-/// # Errors
-/// [`WriteError::Nothing`] without a field, [`WriteError::Shape`] when a field is not on the grid of the first or an
-/// ensemble has another number of steps, [`WriteError::TooLarge`] when a variable exceeds 4 GiB.
-pub fn write_ensemble_nowcast(
-    provenance: Provenance<'_>,
-    issue_time: Timestamp,
-    fields: &[RainField],
-    ensemble: &Ensemble,
-) -> Result<Vec<u8>, WriteError> {
-    let grid = &fields.first().ok_or(WriteError::Nothing { what: "field" })?.grid;
-    check_shapes(grid, fields, ensemble)?;
-    let history = format!("nowcast issued {issue_time} for {} steps", fields.len());
-    let mut header = build_header(provenance, grid, fields.len(), ensemble);
-    // Of the data's own time, so that the same input gives the same file.
-    header.attributes.push(("history".into(), Attribute::Text(history)));
-    let (mut file, begins) = header.allocate()?;
-    let place = |name: &str| header.variables.iter().position(|v| v.name == name).and_then(|i| begins.get(i).copied());
-
-    let seconds = |time: Timestamp| time.as_millisecond() as f64 / 1000.0;
-    let leads: Vec<f64> = fields.iter().map(|f| (seconds(f.valid_time) - seconds(issue_time)) / 60.0).collect();
-    let times: Vec<f64> = fields.iter().map(|f| seconds(f.valid_time)).collect();
-    let y: Vec<f64> = (0..grid.height).map(|row| grid.top - (row as f64 + 0.5) * grid.cell_height).collect();
-    let x: Vec<f64> = (0..grid.width).map(|column| grid.left + (column as f64 + 0.5) * grid.cell_width).collect();
-    let coordinates: [(&str, &[f64]); 5] = [
-        ("time", &times),
-        ("lead_time", &leads),
-        ("y", &y),
-        ("x", &x),
-        ("forecast_reference_time", &[seconds(issue_time)]),
-    ];
-    for (name, values) in coordinates {
-        fill_doubles(&mut file, place(name), values);
-    }
-    let thresholds: Vec<f32> = ensemble.probabilities.iter().map(|p| p.threshold_mm_h).collect();
-    fill_doubles(&mut file, place("threshold"), &thresholds.iter().map(|t| round_decimal(*t)).collect::<Vec<f64>>());
-    let members: Vec<f64> = (0..ensemble.members.len()).map(|member| member as f64).collect();
-    fill_doubles(&mut file, place("member"), &members);
-
-    fill_fields(&mut file, place("rain_rate"), &fields.iter().map(|f| &f.rate_mm_h).collect::<Vec<_>>());
-    fill_fields(&mut file, place("rain_rate_members"), &ensemble.members.iter().flatten().collect::<Vec<_>>());
-    let probabilities: Vec<&Array2<f32>> = ensemble.probabilities.iter().flat_map(|p| &p.by_lead).collect();
-    fill_fields(&mut file, place("probability"), &probabilities);
-    if let Some(spell) = &ensemble.spell {
-        let percentiles: Vec<f64> = spell.percentiles.iter().map(|p| round_decimal(*p)).collect();
-        fill_doubles(&mut file, place("percentile"), &percentiles);
-        fill_fields(&mut file, place("arrival_probability"), &[&spell.probability]);
-        for (name, fields) in [("arrival_time", &spell.begins_min), ("end_time", &spell.ends_min)] {
-            fill_fields(&mut file, place(name), &fields.iter().collect::<Vec<_>>());
+impl<W: Write + Seek> NowcastWriter<W> {
+    /// Begins a file at the beginning of `to`: header and coordinates.
+    ///
+    /// # Errors
+    /// [`WriteError::Nothing`] without a step, [`WriteError::TooLarge`] when a variable exceeds 4 GiB and is not the last
+    /// one (the members, where there are any), [`WriteError::Storage`] when `to` does not take it.
+    pub fn new(to: W, outline: &NowcastOutline) -> Result<Self, WriteError> {
+        let (shape, steps) = (outline.grid.shape(), outline.valid_times.len());
+        if steps == 0 {
+            return Err(WriteError::Nothing { what: "step" });
         }
+        let (header, coordinates) = describe(outline);
+        let (mut head, begins) = header.layout()?;
+        for (values, begin) in coordinates.iter().zip(&begins) {
+            head.resize(*begin as usize, 0);
+            head.extend(values.iter().flat_map(|value| value.to_be_bytes()));
+        }
+        let fields = header.variables.into_iter().zip(begins).skip(coordinates.len());
+        let count = |variable: &Variable| {
+            let lengths = variable.dimensions.iter().map(|index| header.dimensions[*index].1);
+            lengths.rev().skip(2).product()
+        };
+        let parts = fields
+            .map(|(variable, begin)| Part { written: vec![false; count(&variable)], name: variable.name, begin })
+            .collect();
+        let mut writer = Self { to, shape, steps, parts, converted: Vec::new() };
+        writer.write_at(0, &head).map_err(|source| WriteError::Storage { what: "the header".into(), source })?;
+        Ok(writer)
     }
-    Ok(file)
+
+    /// Writes the rain rate of a step (counted from 0), mm/h, (rows, columns).
+    ///
+    /// # Errors
+    /// [`WriteError::Shape`] when the field is not of the shape of the grid, or there is no such step;
+    /// [`WriteError::Storage`].
+    pub fn rain_rate(&mut self, step: usize, rate_mm_h: &ArrayRef2<f32>) -> Result<(), WriteError> {
+        self.field(names::RAIN_RATE, 0, step, rate_mm_h)
+    }
+
+    /// Writes the rain rate of a member at a step (both counted from 0), mm/h, (rows, columns).
+    ///
+    /// # Errors
+    /// As [`NowcastWriter::rain_rate`].
+    pub fn member(&mut self, member: usize, step: usize, rate_mm_h: &ArrayRef2<f32>) -> Result<(), WriteError> {
+        self.field(names::MEMBERS, member, step, rate_mm_h)
+    }
+
+    /// Writes the probability (0–1) of reaching a threshold at a step (both counted from 0), (rows, columns).
+    ///
+    /// # Errors
+    /// As [`NowcastWriter::rain_rate`].
+    pub fn probability(
+        &mut self,
+        threshold: usize,
+        step: usize,
+        probability: &ArrayRef2<f32>,
+    ) -> Result<(), WriteError> {
+        self.field(names::PROBABILITY, threshold, step, probability)
+    }
+
+    /// Writes when rain begins and ends.
+    ///
+    /// # Errors
+    /// As [`NowcastWriter::rain_rate`], and when there are more fields than percentiles.
+    pub fn spell(&mut self, spell: &RainSpell) -> Result<(), WriteError> {
+        self.put(names::ARRIVAL_PROBABILITY, 0, &spell.probability)?;
+        for (name, fields) in [(names::ARRIVAL_TIME, &spell.begins_min), (names::END_TIME, &spell.ends_min)] {
+            for (index, field) in fields.iter().enumerate() {
+                self.put(name, index, field)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back what was written to, with a whole nowcast in it.
+    ///
+    /// # Errors
+    /// [`WriteError::Unwritten`] naming the first field that is missing, [`WriteError::Storage`].
+    pub fn finish(mut self) -> Result<W, WriteError> {
+        for part in self.parts {
+            if let Some(index) = part.written.iter().position(|written| !written) {
+                return Err(WriteError::Unwritten { what: part.name, index });
+            }
+        }
+        self.to.flush().map_err(|source| WriteError::Storage { what: "the end".into(), source })?;
+        Ok(self.to)
+    }
+
+    /// Writes the field of a step; steps are the third dimension from the end.
+    fn field(&mut self, name: &str, outer: usize, step: usize, field: &ArrayRef2<f32>) -> Result<(), WriteError> {
+        if step >= self.steps {
+            let (expected, found) = (vec![self.steps], vec![step + 1]);
+            return Err(WriteError::Shape { what: format!("{name} (steps)"), expected, found });
+        }
+        self.put(name, outer * self.steps + step, field)
+    }
+
+    fn put(&mut self, name: &str, index: usize, field: &ArrayRef2<f32>) -> Result<(), WriteError> {
+        let (rows, columns) = self.shape;
+        if field.dim() != self.shape {
+            let (expected, found) = (vec![rows, columns], field.shape().to_vec());
+            return Err(WriteError::Shape { what: name.into(), expected, found });
+        }
+        let part = self.parts.iter_mut().find(|part| part.name == name);
+        let fields = part.as_ref().map_or(0, |part| part.written.len());
+        let Some(part) = part.filter(|_| index < fields) else {
+            let (expected, found) = (vec![fields], vec![index + 1]);
+            return Err(WriteError::Shape { what: format!("{name} (fields)"), expected, found });
+        };
+        let begin = part.begin + index as u64 * (rows * columns * 4) as u64;
+        part.written[index] = true;
+        self.convert(field);
+        let converted = std::mem::take(&mut self.converted);
+        let outcome = self.write_at(begin, &converted);
+        self.converted = converted;
+        outcome.map_err(|source| WriteError::Storage { what: format!("field {index} of {name}"), source })
+    }
+
+    /// Turns a field into big-endian bytes, on all cores.
+    fn convert(&mut self, field: &ArrayRef2<f32>) {
+        let (rows, columns) = self.shape;
+        self.converted.resize(rows * columns * 4, 0);
+        let lines = self.converted.par_chunks_exact_mut((columns * 4).max(1)).with_min_len(ROWS);
+        lines.zip(field.axis_iter(Axis(0))).for_each(|(out, line)| {
+            let out = out.as_chunks_mut::<4>().0.iter_mut();
+            match line.as_slice() {
+                Some(values) => out.zip(values).for_each(|(out, value)| *out = value.to_be_bytes()),
+                None => out.zip(line).for_each(|(out, value)| *out = value.to_be_bytes()),
+            }
+        });
+    }
+
+    fn write_at(&mut self, place: u64, bytes: &[u8]) -> std::io::Result<()> {
+        self.to.seek(SeekFrom::Start(place))?;
+        self.to.write_all(bytes)
+    }
 }
 
 /// The double nearest to the decimal that a person meant: 0.1 and not 0.10000000149.
@@ -88,146 +181,105 @@ fn round_decimal(value: f32) -> f64 {
     (f64::from(value) * 1e6).round() / 1e6
 }
 
-fn check_shapes(grid: &Grid, fields: &[RainField], ensemble: &Ensemble) -> Result<(), WriteError> {
-    let (rows, columns) = grid.shape();
-    let check = |what: &str, found: (usize, usize)| {
-        if found == (rows, columns) {
-            return Ok(());
-        }
-        Err(WriteError::Shape { what: what.into(), expected: vec![rows, columns], found: vec![found.0, found.1] })
-    };
-    for field in fields {
-        if *field.grid != *grid {
-            let shape = field.grid.shape();
-            return Err(WriteError::Shape {
-                what: "the grid of a later field (or its place)".into(),
-                expected: vec![rows, columns],
-                found: vec![shape.0, shape.1],
-            });
-        }
-        check("rain_rate", field.rate_mm_h.dim())?;
-    }
-    let members = ensemble.members.iter().map(|member| ("rain_rate_members", member));
-    let probabilities = ensemble.probabilities.iter().map(|p| ("probability", &p.by_lead));
-    for (what, steps) in members.chain(probabilities) {
-        if steps.len() != fields.len() {
-            let (expected, found) = (vec![fields.len()], vec![steps.len()]);
-            return Err(WriteError::Shape { what: format!("{what} (steps)"), expected, found });
-        }
-        for step in steps {
-            check(what, step.dim())?;
-        }
-    }
-    let Some(spell) = &ensemble.spell else { return Ok(()) };
-    check("arrival_probability", spell.probability.dim())?;
-    for (what, fields) in [("arrival_time", &spell.begins_min), ("end_time", &spell.ends_min)] {
-        if fields.len() != spell.percentiles.len() {
-            let (expected, found) = (vec![spell.percentiles.len()], vec![fields.len()]);
-            return Err(WriteError::Shape { what: format!("{what} (percentiles)"), expected, found });
-        }
-        for field in fields {
-            check(what, field.dim())?;
-        }
-    }
-    Ok(())
-}
-
 fn attributes(pairs: &[(&str, &str)]) -> Vec<(String, Attribute)> {
     pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect()
 }
 
-fn build_header(provenance: Provenance<'_>, grid: &Grid, steps: usize, ensemble: &Ensemble) -> Header {
+/// The header, and the values of its first variables, which hold no fields. The last variable is the largest one.
+fn describe(outline: &NowcastOutline) -> (Header, Vec<Vec<f64>>) {
+    let NowcastOutline { grid, issue_time, valid_times, thresholds_mm_h, percentiles, .. } = outline;
+    let lengths = [
+        ("time", valid_times.len()),
+        ("y", grid.height),
+        ("x", grid.width),
+        ("member", outline.members),
+        ("threshold", thresholds_mm_h.len()),
+        ("percentile", percentiles.len()),
+    ];
     let mut header = Header {
-        dimensions: vec![("time".into(), steps), ("y".into(), grid.height), ("x".into(), grid.width)],
+        dimensions: lengths.map(|(name, length)| (name.to_owned(), length)).into(),
         attributes: attributes(&[
             ("Conventions", "CF-1.11"),
             ("title", "Rain-rate nowcast"),
             ("institution", "Raincell"),
-            ("source", provenance.source),
-            ("method", provenance.method),
+            ("source", &outline.source),
+            ("method", &outline.method),
+            // Of the data's own time, so that the same input gives the same file.
+            ("history", &format!("nowcast issued {issue_time} for {} steps", valid_times.len())),
         ]),
         variables: Vec::new(),
     };
+    // A length of 0 would be one without a limit.
+    header.dimensions.retain(|(name, length)| *length > 0 || name == "y" || name == "x");
     header.attributes.retain(|(_, value)| *value != Attribute::Text(String::new()));
-    let mut add = |name: &str, dimensions: &[usize], kind: Kind, attributes: Vec<(String, Attribute)>| {
-        header.variables.push(Variable { name: name.into(), dimensions: dimensions.into(), attributes, kind });
-    };
-    let time_unit = ("units", "seconds since 1970-01-01 00:00:00");
-    let calendar = ("calendar", "standard");
-    add("time", &[0], Kind::Double, attributes(&[("standard_name", "time"), time_unit, calendar, ("axis", "T")]));
-    let reference = attributes(&[("standard_name", "forecast_reference_time"), time_unit, calendar]);
-    add("forecast_reference_time", &[], Kind::Double, reference);
-    let lead = attributes(&[("standard_name", "forecast_period"), ("units", "minutes")]);
-    add("lead_time", &[0], Kind::Double, lead);
-    let (names, unit) = if grid.is_geographic() {
+    let values = add_coordinates(&mut header, outline);
+    add_fields(&mut header);
+    (header, values)
+}
+
+fn add_coordinates(header: &mut Header, outline: &NowcastOutline) -> Vec<Vec<f64>> {
+    let NowcastOutline { grid, issue_time, valid_times, .. } = outline;
+    let seconds = |time: Timestamp| time.as_millisecond() as f64 / 1000.0;
+    let times: Vec<f64> = valid_times.iter().map(|time| seconds(*time)).collect();
+    let leads = times.iter().map(|time| (time - seconds(*issue_time)) / 60.0).collect();
+    let (names, units) = if grid.is_geographic() {
         (["latitude", "longitude"], ["degrees_north", "degrees_east"])
     } else {
         (["projection_y_coordinate", "projection_x_coordinate"], ["m", "m"])
     };
-    add("y", &[1], Kind::Double, attributes(&[("standard_name", names[0]), ("units", unit[0]), ("axis", "Y")]));
-    add("x", &[2], Kind::Double, attributes(&[("standard_name", names[1]), ("units", unit[1]), ("axis", "X")]));
-    add("crs", &[], Kind::Int, crs::grid_mapping(grid));
-    let at = |coordinates: &str, long_name: &str, standard_name: Option<&str>, units: &str| {
-        let mut all = attributes(&[("long_name", long_name), ("units", units), ("grid_mapping", "crs")]);
-        all.extend(standard_name.map(|name| ("standard_name".to_owned(), name.into())));
-        all.push(("coordinates".into(), coordinates.into()));
-        all.push(("_FillValue".into(), Attribute::Floats(vec![f32::NAN])));
-        all
-    };
-    let on_grid = |long_name: &str, standard_name: Option<&str>, units: &str| {
-        at("lead_time forecast_reference_time", long_name, standard_name, units)
-    };
-    let rain = || on_grid("Rain rate", Some("rainfall_rate"), "mm/h");
-    add("rain_rate", &[0, 1, 2], Kind::Float, rain());
-    let mut extra = Vec::new();
-    if !ensemble.members.is_empty() {
-        extra.push(("member".to_owned(), ensemble.members.len()));
-        add("member", &[3], Kind::Double, attributes(&[("standard_name", "realization"), ("units", "1")]));
-        add("rain_rate_members", &[3, 0, 1, 2], Kind::Float, rain());
-    }
-    if !ensemble.probabilities.is_empty() {
-        let dimension = 3 + extra.len();
-        extra.push(("threshold".to_owned(), ensemble.probabilities.len()));
-        let about = attributes(&[("long_name", "Rain-rate threshold"), ("units", "mm/h")]);
-        add("threshold", &[dimension], Kind::Double, about);
-        let about = on_grid("Probability that the rain rate reaches the threshold", None, "1");
-        add("probability", &[dimension, 0, 1, 2], Kind::Float, about);
-    }
-    if let Some(spell) = &ensemble.spell {
-        let dimension = 3 + extra.len();
-        extra.push(("percentile".to_owned(), spell.percentiles.len()));
-        let about = attributes(&[("long_name", "Percentile over the members in which it rains"), ("units", "percent")]);
-        add("percentile", &[dimension], Kind::Double, about);
-        let once = |long_name: &str, units: &str| at("forecast_reference_time", long_name, None, units);
-        let about = once("Probability of rain (0.1 mm/h or more) now or at any lead time", "1");
-        add("arrival_probability", &[1, 2], Kind::Float, about);
-        // Units that readers leave as the numbers that they are, unlike "minutes".
-        let about = once("Time from the forecast reference time to the first rain", "min");
-        add("arrival_time", &[dimension, 1, 2], Kind::Float, about);
-        let about = once("Time from the forecast reference time to the end of the first rain", "min");
-        add("end_time", &[dimension, 1, 2], Kind::Float, about);
-    }
-    header.dimensions.extend(extra);
-    header
-}
+    let y = (0..grid.height).map(|row| grid.top - (row as f64 + 0.5) * grid.cell_height).collect();
+    let x = (0..grid.width).map(|column| grid.left + (column as f64 + 0.5) * grid.cell_width).collect();
+    let decimals = |values: &[f32]| values.iter().map(|value| round_decimal(*value)).collect();
 
-fn fill_doubles(file: &mut [u8], place: Option<usize>, values: &[f64]) {
-    let Some(stretch) = place.and_then(|begin| file.get_mut(begin..begin + values.len() * 8)) else { return };
-    for (out, value) in stretch.as_chunks_mut::<8>().0.iter_mut().zip(values) {
-        *out = value.to_be_bytes();
-    }
-}
-
-/// Writes fields one after the other, on all cores.
-fn fill_fields(file: &mut [u8], place: Option<usize>, fields: &[&Array2<f32>]) {
-    let (Some(begin), Some(first)) = (place, fields.first()) else { return };
-    let field_bytes = first.len() * 4;
-    let Some(stretch) = file.get_mut(begin..begin + field_bytes * fields.len()) else { return };
-    stretch.par_chunks_mut(field_bytes.max(1)).zip(fields).for_each(|(out, field)| {
-        let out = out.as_chunks_mut::<4>().0.iter_mut();
-        match field.as_slice() {
-            Some(values) => out.zip(values).for_each(|(out, value)| *out = value.to_be_bytes()),
-            None => out.zip(field.iter()).for_each(|(out, value)| *out = value.to_be_bytes()),
+    let mut all_values = Vec::new();
+    // The grid mapping has a value because it must; nobody reads it.
+    header.add("crs", &[], Kind::Int, crs::grid_mapping(grid));
+    all_values.push(Vec::new());
+    let mut add = |name: &str, dimensions: &[&str], values: Vec<f64>, about: &[(&str, &str)]| {
+        if header.add(name, dimensions, Kind::Double, attributes(about)) {
+            all_values.push(values);
         }
-    });
+    };
+    let time_unit = ("units", "seconds since 1970-01-01 00:00:00");
+    let calendar = ("calendar", "standard");
+    add("time", &["time"], times, &[("standard_name", "time"), time_unit, calendar, ("axis", "T")]);
+    let reference = [("standard_name", "forecast_reference_time"), time_unit, calendar];
+    add("forecast_reference_time", &[], vec![seconds(*issue_time)], &reference);
+    add("lead_time", &["time"], leads, &[("standard_name", "forecast_period"), ("units", "minutes")]);
+    add("y", &["y"], y, &[("standard_name", names[0]), ("units", units[0]), ("axis", "Y")]);
+    add("x", &["x"], x, &[("standard_name", names[1]), ("units", units[1]), ("axis", "X")]);
+    let members = (0..outline.members).map(|member| member as f64).collect();
+    add("member", &["member"], members, &[("standard_name", "realization"), ("units", "1")]);
+    let about = [("long_name", "Rain-rate threshold"), ("units", "mm/h")];
+    add("threshold", &["threshold"], decimals(&outline.thresholds_mm_h), &about);
+    let about = [("long_name", "Percentile over the members in which it rains"), ("units", "percent")];
+    add("percentile", &["percentile"], decimals(&outline.percentiles), &about);
+    all_values
+}
+
+fn add_fields(header: &mut Header) {
+    let has_spell = header.dimension("percentile").is_some();
+    let mut add = |name: &str, dimensions: &[&str], long_name: &str, units: &str| {
+        let mut about = attributes(&[("long_name", long_name), ("units", units), ("grid_mapping", "crs")]);
+        if units == "mm/h" {
+            about.push(("standard_name".into(), "rainfall_rate".into()));
+        }
+        let lead = if dimensions.contains(&"time") { "lead_time " } else { "" };
+        about.push(("coordinates".into(), format!("{lead}forecast_reference_time").as_str().into()));
+        about.push(("_FillValue".into(), Attribute::Floats(vec![f32::NAN])));
+        header.add(name, dimensions, Kind::Float, about);
+    };
+    add(names::RAIN_RATE, &["time", "y", "x"], "Rain rate", "mm/h");
+    let long_name = "Probability that the rain rate reaches the threshold";
+    add(names::PROBABILITY, &["threshold", "time", "y", "x"], long_name, "1");
+    if has_spell {
+        let long_name = "Probability of rain (0.1 mm/h or more) now or at any lead time";
+        add(names::ARRIVAL_PROBABILITY, &["y", "x"], long_name, "1");
+        // Units that readers leave as the numbers that they are, unlike "minutes".
+        let long_name = "Time from the forecast reference time to the first rain";
+        add(names::ARRIVAL_TIME, &["percentile", "y", "x"], long_name, "min");
+        let long_name = "Time from the forecast reference time to the end of the first rain";
+        add(names::END_TIME, &["percentile", "y", "x"], long_name, "min");
+    }
+    add(names::MEMBERS, &["member", "time", "y", "x"], "Rain rate", "mm/h");
 }

@@ -2,6 +2,8 @@
 
 usage: describe_file.py geotiff|netcdf FILE        bands or variables, georeference, values
        describe_file.py cf FILE                    what the CF checker has against it, by severity
+       describe_file.py members-LIBRARY FILE       the second member at the first step and the last at the last, as
+                                                   netCDF4, scipy or gdal finds them
 """
 
 import json
@@ -68,9 +70,51 @@ def cf(path):
     return said
 
 
+def members_netcdf4(path):
+    import netCDF4
+
+    with netCDF4.Dataset(path) as file:
+        file.set_auto_mask(False)
+        members = file["rain_rate_members"]
+        return {"shape": list(members.shape), "second": plain(members[1, 0]), "last": plain(members[-1, -1])}
+
+
+def members_scipy(path):
+    from scipy.io import netcdf_file
+
+    with netcdf_file(path, mmap=True) as file:
+        members = file.variables["rain_rate_members"].data
+        found = {"shape": list(members.shape), "second": plain(members[1, 0]), "last": plain(members[-1, -1])}
+        del members
+        return found
+
+
+def members_gdal(path):
+    import rasterio
+
+    # A band is a step of a member.
+    with rasterio.open(f"netcdf:{path}:rain_rate_members") as file:
+        steps = len(file.tags()["NETCDF_DIM_time_VALUES"].split(","))
+        return {
+            "shape": [file.count // steps, steps, *file.shape],
+            "second": plain(file.read(steps + 1)),
+            "last": plain(file.read(file.count)),
+        }
+
+
+READERS = {
+    "geotiff": geotiff,
+    "netcdf": netcdf,
+    "cf": cf,
+    "members-netCDF4": members_netcdf4,
+    "members-scipy": members_scipy,
+    "members-gdal": members_gdal,
+}
+
+
 def main():
     kind, path = sys.argv[1:]
-    found = {"geotiff": geotiff, "netcdf": netcdf, "cf": cf}[kind](path)
+    found = READERS[kind](path)
     json.dump(found, sys.stdout)
 
 

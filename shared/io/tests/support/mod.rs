@@ -1,11 +1,13 @@
 //! What the tests of this crate share: where real files lie, and small made-up scans.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use ndarray::Array2;
+use raincell_io::netcdf::{NowcastOutline, NowcastWriter};
 use raincell_model::{Grid, Moment, PolarVolume, Quantity, RadarSite, RainField, Sample, Sweep};
 
 /// The folder of real data, or `None` (said on one line) where it is not there.
@@ -85,4 +87,19 @@ pub fn small_field(minute: i64) -> RainField {
     });
     let valid_time = "2021-07-29T12:40:00Z".parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_mins(minute);
     RainField { grid, valid_time, rate_mm_h }
+}
+
+/// The outline of a deterministic nowcast of these fields.
+pub fn outline(issue_time: Timestamp, fields: &[RainField]) -> NowcastOutline {
+    let valid_times = fields.iter().map(|field| field.valid_time).collect();
+    NowcastOutline::deterministic(issue_time, fields[0].grid.clone(), valid_times)
+}
+
+/// A deterministic nowcast of these fields as a file in memory.
+pub fn written(issue_time: Timestamp, fields: &[RainField]) -> Vec<u8> {
+    let mut writer = NowcastWriter::new(Cursor::new(Vec::new()), &outline(issue_time, fields)).unwrap();
+    for (step, field) in fields.iter().enumerate() {
+        writer.rain_rate(step, &field.rate_mm_h).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
 }
