@@ -302,15 +302,19 @@ fn between_blocks(
     let (above, below, f) = (blocks.row(at as usize), blocks.row((at as usize + 1).min(last)), at.fract());
     line.clear();
     line.extend(above.iter().zip(below).map(|(a, b)| a + f * (b - a)));
-    out.clear();
     // Up to the first middle and from the last one on it stays as it is there.
-    out.resize(block / 2, line.first().copied().unwrap_or_default());
-    for pair in line.windows(2) {
+    let (first, last) = (line.first().copied().unwrap_or_default(), line.last().copied().unwrap_or_default());
+    out.clear();
+    out.resize(columns, last);
+    let (before, rest) = out.split_at_mut((block / 2).min(columns));
+    before.fill(first);
+    for (pair, cells) in line.windows(2).zip(rest.chunks_mut(block)) {
         let step = (pair[1] - pair[0]) / block as f32;
         let start = pair[0] + if block.is_multiple_of(2) { 0.5 * step } else { 0.0 };
-        out.extend((0..block).map(|i| start + i as f32 * step));
+        for (i, cell) in cells.iter_mut().enumerate() {
+            *cell = start + i as f32 * step;
+        }
     }
-    out.resize(columns, line.last().copied().unwrap_or_default());
 }
 
 /// Adds to a row what lies between the points of a mesh so far apart: cubic (Catmull & Rom 1974), and round the edges, as

@@ -46,7 +46,7 @@ impl<const N: usize> Corners<'_, N> {
 
 /// Between two cells, number by number.
 #[inline(always)]
-fn mix<const N: usize>(a: &[f32; N], b: &[f32; N], share: f32) -> [f32; N] {
+pub(crate) fn mix<const N: usize>(a: &[f32; N], b: &[f32; N], share: f32) -> [f32; N] {
     let mut mixed = [0.0; N];
     for k in 0..N {
         mixed[k] = a[k] + share * (b[k] - a[k]);
@@ -80,12 +80,7 @@ impl<const N: usize> Plane<N> {
         let (fr, fc) = (row - r0 as f32, column - c0 as f32);
         let (upper, lower) =
             (&self.cells[r0 * self.columns..][..self.columns], &self.cells[r1 * self.columns..][..self.columns]);
-        let (a, b, c, d) = (upper[c0], upper[c1], lower[c0], lower[c1]);
-        std::array::from_fn(|k| {
-            let top = a[k] + fc * (b[k] - a[k]);
-            let bottom = c[k] + fc * (d[k] - c[k]);
-            top + fr * (bottom - top)
-        })
+        mix(&mix(&upper[c0], &upper[c1], fc), &mix(&lower[c0], &lower[c1], fc), fr)
     }
 
     /// Where eight fractional grid cells lie, of which `2^halvings` lie along a cell of this plane; the nearest edge beyond
@@ -178,9 +173,7 @@ impl Plane {
         let (r0, r1, f) = (at as usize, (at as usize + 1).min(self.rows - 1), at.fract());
         let (upper, lower) = (&self.cells[r0 * self.columns..][..self.columns], &self.cells[r1 * self.columns..]);
         out.clear();
-        out.extend(
-            upper.iter().zip(lower).map(|(a, b)| std::array::from_fn::<f32, 4, _>(|k| a[k] + f * (b[k] - a[k]))),
-        );
+        out.extend(upper.iter().zip(lower).map(|(a, b)| mix(a, b, f)));
     }
 
     /// Adds what `coarse`, a level of cells twice as wide, has at each cell.
@@ -200,9 +193,7 @@ impl Plane {
                     &coarse.cells[far * coarse.columns..][..coarse.columns],
                 );
                 blend.clear();
-                blend.extend(
-                    near.iter().zip(far).map(|(n, f)| std::array::from_fn::<f32, 4, _>(|k| 0.75 * n[k] + 0.25 * f[k])),
-                );
+                blend.extend(near.iter().zip(far).map(|(near, far)| mix(near, far, 0.25)));
                 widest(
                     #[inline(always)]
                     || add_doubled(line, blend),
