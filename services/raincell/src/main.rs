@@ -15,6 +15,9 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a command comes to: everything done, or some input failed and the rest is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {

@@ -90,20 +90,35 @@ impl LocalAri {
     }
 }
 
-/// Adds to each of `sums`, one a step, what the processes of a row of cells are after 1, 2, … steps; weights and states
-/// are those of the last state, of the one before and of the one before that. In the end the states are the last ones.
-pub fn add_steps<'a>(weights: [&[f32]; 3], states: &mut [Vec<f32>; 3], sums: impl IntoIterator<Item = &'a mut [f32]>) {
-    let [a, b, c] = weights;
+/// Adds to each of `sums` what the processes of a row of cells are after `every` steps, twice as many, and so on; weights and
+/// states are those of the last state, of the one before and of the one before that. In the end the states are the last
+/// ones.
+#[inline(always)]
+pub fn add_steps<'a>(
+    weights: [&[f32]; 3],
+    states: &mut [Vec<f32>; 3],
+    every: usize,
+    sums: impl IntoIterator<Item = &'a mut [f32]>,
+) {
     for sum in sums {
-        let [last, before, oldest] = &mut *states;
-        let cells = sum.iter_mut().zip(last).zip(before).zip(oldest).zip(a.iter().zip(b).zip(c));
-        for ((((sum, x), y), z), ((a, b), c)) in cells {
-            // What comes takes the place of what nothing hangs on any longer.
-            *z = a * *x + b * *y + c * *z;
-            *sum += *z;
+        for _ in 0..every {
+            step(weights, states);
         }
-        states.rotate_right(1);
+        for (sum, state) in sum.iter_mut().zip(&states[0]) {
+            *sum += state;
+        }
     }
+}
+
+/// What comes takes the place of what nothing hangs on any longer.
+#[inline(always)]
+fn step([a, b, c]: [&[f32]; 3], states: &mut [Vec<f32>; 3]) {
+    let [last, before, oldest] = &mut *states;
+    let cells = oldest.iter_mut().zip(last).zip(before);
+    for (((z, x), y), ((a, b), c)) in cells.zip(a.iter().zip(b).zip(c)) {
+        *z = a * *x + b * *y + c * *z;
+    }
+    states.rotate_right(1);
 }
 
 #[cfg(test)]
@@ -141,7 +156,7 @@ mod tests {
         let mut states = [vec![3.0_f32, 3.0], vec![2.0, 2.0], vec![1.0, 1.0]];
         let mut sums = [[0.0_f32, 10.0], [0.0, 0.0]];
         let weights = ari.weights.each_ref().map(|w| w.as_slice().unwrap());
-        add_steps(weights, &mut states, sums.iter_mut().map(<[f32; 2]>::as_mut_slice));
+        add_steps(weights, &mut states, 1, sums.iter_mut().map(<[f32; 2]>::as_mut_slice));
         assert!((sums[0][0] - 4.0).abs() < 0.01 && (sums[1][0] - 5.0).abs() < 0.03, "{sums:?}");
         assert!((sums[0][1] - 13.0).abs() < 1e-5 && (sums[1][1] - 3.0).abs() < 1e-5, "{sums:?}");
     }

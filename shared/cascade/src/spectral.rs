@@ -20,7 +20,11 @@ impl BandPass {
             // Most columns stand for their mirror image, too; the very first number is the mean.
             let (first, times) =
                 (usize::from(column == 0), if column == 0 || 2 * column == columns { 1.0 } else { 2.0 });
-            sum += times * products(&a[first..], &b[first..], &weights[first..]);
+            sum += times
+                * widest(
+                    #[inline(always)]
+                    || products(&a[first..], &b[first..], &weights[first..]),
+                );
         }
         sum / ((rows * columns) as f64).powi(2)
     }
@@ -93,13 +97,19 @@ fn add_levels(levels: &[Vec<f32>], factors: &[[f32; 2]], [a, b]: [&[Complex32]; 
 }
 
 /// `Σ weight² · Re(a · conj(b))`.
+#[inline(always)]
 fn products(a: &[Complex32], b: &[Complex32], weights: &[f32]) -> f64 {
     // Each lane adds up on its own, so that no addition waits for the one before.
     let mut sums = [0.0_f32; LANES];
-    for ((a, b), weights) in a.chunks(LANES).zip(b.chunks(LANES)).zip(weights.chunks(LANES)) {
-        for (sum, ((a, b), weight)) in sums.iter_mut().zip(a.iter().zip(b).zip(weights)) {
-            *sum += weight * weight * (a.re * b.re + a.im * b.im);
+    let ((a, last_a), (b, last_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let (weights, last_weights) = weights.as_chunks::<LANES>();
+    for ((a, b), weights) in a.iter().zip(b).zip(weights) {
+        for k in 0..LANES {
+            sums[k] += weights[k] * weights[k] * (a[k].re * b[k].re + a[k].im * b[k].im);
         }
+    }
+    for (sum, ((a, b), weight)) in sums.iter_mut().zip(last_a.iter().zip(last_b).zip(last_weights)) {
+        *sum += weight * weight * (a.re * b.re + a.im * b.im);
     }
     sums.iter().map(|sum| f64::from(*sum)).sum()
 }

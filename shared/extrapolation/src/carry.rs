@@ -129,10 +129,7 @@ impl Trajectories {
             let (from, to) = (within_reach(-most[k]).floor() as i32, within_reach(-least[k]).floor() as i32);
             [first as i32 + from, (first + SEGMENT) as i32 + to]
         };
-        let (r, c) = (reach(row, 1), reach(column, 0));
-        let inside = r[0] >= 0 && c[0] >= 0 && r[1] < rows as i32 && c[1] < columns as i32;
-        let content =
-            if inside { field.contents.of_part(r.map(|r| r as usize), c.map(|c| c as usize)) } else { Content::Mixed };
+        let (content, _) = content(&field.contents, [rows, columns], [reach(row, 1), reach(column, 0)]);
         let corner = |i: usize, down: usize, right: usize| {
             let [x, y] = travelled[i];
             [(row + down) as f32 - y, (column + right) as f32 - x]
@@ -210,6 +207,20 @@ struct Source<'a> {
     contents: &'a Contents,
 }
 
+/// What a part of a field, from the first to the last row and column, holds, and whether all of it lies on the grid; beyond
+/// it nothing is known.
+#[inline(always)]
+fn content(contents: &Contents, size: [usize; 2], part: [[i32; 2]; 2]) -> (Content, bool) {
+    let on_grid = |k: usize| [part[k][0].max(0), part[k][1].min(size[k] as i32 - 1)];
+    let (rows, columns) = (on_grid(0), on_grid(1));
+    let inside = [rows, columns] == part;
+    if rows[0] > rows[1] || columns[0] > columns[1] {
+        return (Content::Unknown, inside);
+    }
+    let content = contents.of_part(rows.map(|r| r as usize), columns.map(|c| c as usize));
+    (if inside || content == Content::Unknown { content } else { Content::Mixed }, inside)
+}
+
 /// A displacement that [`split`] can take; what comes from further away comes from beyond any grid.
 #[inline(always)]
 fn within_reach(cells: f32) -> f32 {
@@ -272,13 +283,13 @@ impl Source<'_> {
             (r[0], r[1]) = (r[0].min(rows[k]), r[1].max(rows[k] + 1));
             (c[0], c[1]) = (c[0].min(columns[k]), c[1].max(columns[k] + 1));
         }
-        let inside = r[0] >= 0 && c[0] >= 0 && r[1] < self.rows as i32 && c[1] < self.columns as i32;
+        let (content, inside) = content(self.contents, [self.rows, self.columns], [r, c]);
+        match content {
+            Content::Dry => return [0.0; SEGMENT],
+            Content::Unknown => return [f32::NAN; SEGMENT],
+            Content::Mixed => {}
+        }
         if inside {
-            match self.contents.of_part(r.map(|r| r as usize), c.map(|c| c as usize)) {
-                Content::Dry => return [0.0; SEGMENT],
-                Content::Unknown => return [f32::NAN; SEGMENT],
-                Content::Mixed => {}
-            }
             let (values, nearest) = between(&self.corners(&rows, &columns), &fx, &fy, interpolation);
             // Beside what is unknown the others have their say.
             let mut alone = false;

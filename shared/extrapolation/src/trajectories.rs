@@ -244,7 +244,7 @@ const LONGEST_STAGE_MIN: f32 = 5.0;
 /// Longest way within one step, in cells: a quarter of the scale on which motion changes.
 const CELLS_A_STEP: f32 = 12.0;
 
-#[inline]
+#[inline(always)]
 fn mix(a: [f32; 2], b: [f32; 2], f: f32) -> [f32; 2] {
     [a[0] + f * (b[0] - a[0]), a[1] + f * (b[1] - a[1])]
 }
@@ -285,8 +285,11 @@ impl Lattice<'_> {
         let pair = |at: usize| self.values.get(at..at + 2).unwrap_or(&[[0.0; 2]; 2]);
         // Two neighbours with both of their components at once.
         let (upper, lower) = (pair(at).as_flattened(), pair(at + self.columns).as_flattened());
-        let mixed: [f32; 4] = std::array::from_fn(|k| upper[k] + down * (lower[k] - upper[k]));
-        [0, 1].map(|k| mixed[k] + right * (mixed[k + 2] - mixed[k]))
+        let mut mixed = [0.0; 4];
+        for k in 0..4 {
+            mixed[k] = upper[k] + down * (lower[k] - upper[k]);
+        }
+        mix([mixed[0], mixed[1]], [mixed[2], mixed[3]], right)
     }
 }
 

@@ -79,13 +79,13 @@ impl Contents {
 
 #[inline(always)]
 fn seen(cells: &[f32]) -> u8 {
-    let (mut dry, mut unknown, mut other) = (0_u32, 0_u32, 0_u32);
+    let (mut dry, mut unknown) = (0_u32, 0_u32);
     for v in cells {
-        dry |= u32::from(*v == 0.0);
-        unknown |= u32::from(v.is_nan());
-        other |= u32::from(*v != 0.0) & u32::from(!v.is_nan());
+        dry += u32::from(*v == 0.0);
+        unknown += u32::from(v.is_nan());
     }
-    (dry as u8 * DRY) | (unknown as u8 * UNKNOWN) | (other as u8 * RAIN)
+    let other = dry + unknown < cells.len() as u32;
+    (u8::from(dry > 0) * DRY) | (u8::from(unknown > 0) * UNKNOWN) | (u8::from(other) * RAIN)
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ use jiff::tz::TimeZone;
 use raincell_motion::{MotionEstimator, PyramidFlow};
 use raincell_nowcasts::{DEFAULT_METHOD, EnsembleSettings, Inflow, LeadTimes, ensemble, method};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().collect();
     let [_, folder, at, steps, members, runs, out] = words.as_slice() else {

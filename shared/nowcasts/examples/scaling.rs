@@ -16,6 +16,9 @@ use ndarray::Array2;
 use raincell_model::{Grid, RainField};
 use raincell_nowcasts::{DEFAULT_METHOD, EnsembleSettings, Inflow, LeadTimes, ensemble, method};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Fields of the past.
 const PAST: usize = 7;
 

@@ -54,8 +54,11 @@ impl NowcastMethod for Anvil {
         let step_min = leads.step_min as f32;
         let states = last_states(past, last, &drift.fresh, step_min, 4)?;
         let rain = states[0].iter().any(|r| *r >= DRY_BELOW_MM_H);
-        let evolved =
-            if states.len() < 4 || !rain { Vec::new() } else { evolved(&states, leads.count, LEVELS, WINDOW_CELLS)? };
+        let evolved = if states.len() < 4 || !rain {
+            Vec::new()
+        } else {
+            evolved(&states, [1, leads.count], LEVELS, WINDOW_CELLS)?
+        };
         let fields = drift
             .along(step_min, leads.count)?
             .par_iter()
@@ -72,10 +75,11 @@ impl NowcastMethod for Anvil {
     }
 }
 
-/// The rain rate at each lead at the place of the newest of four states (newest first), mm/h; NaN where it is unknown.
+/// The rain rate after every so-manieth step, so many times, at the place of the newest of four states (newest first), mm/h;
+/// NaN where it is unknown.
 pub(crate) fn evolved(
     states: &[Array2<f32>],
-    leads: usize,
+    [every, count]: [usize; 2],
     levels: usize,
     window_cells: f32,
 ) -> Result<Vec<Array2<f32>>, NowcastError> {
@@ -101,13 +105,13 @@ pub(crate) fn evolved(
         .iter()
         .filter(|mesh| mesh.apart > 1)
         .map(|mesh| {
-            let (mut sums, levels) = (vec![Array2::zeros(mesh.fft.shape()); leads], of_mesh(mesh.apart));
+            let (mut sums, levels) = (vec![Array2::zeros(mesh.fft.shape()); count], of_mesh(mesh.apart));
             let rows = by_rows(&mut sums).into_par_iter().enumerate();
-            rows.for_each_init(Going::default, |going, (row, sums)| going.add(&levels, row, sums));
+            rows.for_each_init(Going::default, |going, (row, sums)| going.add(&levels, row, every, sums));
             (mesh.apart, sums)
         })
         .collect();
-    let (mut sums, levels) = (vec![Array2::zeros(shape); leads], of_mesh(1));
+    let (mut sums, levels) = (vec![Array2::zeros(shape); count], of_mesh(1));
     let rows = by_rows(&mut sums).into_par_iter().zip(states[0].outer_iter()).enumerate();
     rows.for_each_init(Going::default, |going, (row, (mut sums, observed))| {
         for (apart, coarse) in &coarse {
@@ -115,7 +119,7 @@ pub(crate) fn evolved(
                 add_between(coarse, row, *apart, &mut going.line, sum);
             }
         }
-        going.add(&levels, row, sums.iter_mut().map(|sum| &mut **sum));
+        going.add(&levels, row, every, sums.iter_mut().map(|sum| &mut **sum));
         for sum in sums {
             for (rate, observed) in sum.iter_mut().zip(observed) {
                 let wet = if *observed < DRY_BELOW_MM_H { 0.0 } else { rate.max(0.0) };
@@ -246,8 +250,8 @@ struct Going {
 }
 
 impl Going {
-    /// Adds what all levels of a mesh are at a row after each step.
-    fn add<'a>(&mut self, levels: &[&Level], row: usize, sums: impl IntoIterator<Item = &'a mut [f32]>) {
+    /// Adds what all levels of a mesh are at a row after every so-manieth step.
+    fn add<'a>(&mut self, levels: &[&Level], row: usize, every: usize, sums: impl IntoIterator<Item = &'a mut [f32]>) {
         let mut sums: Vec<&mut [f32]> = sums.into_iter().collect();
         for level in levels {
             let columns = level.states[0].ncols();
@@ -262,7 +266,7 @@ impl Going {
                 #[inline(always)]
                 || {
                     let sums = sums.iter_mut().map(|sum| &mut **sum);
-                    add_steps(self.weights.each_ref().map(Vec::as_slice), &mut self.states, sums);
+                    add_steps(self.weights.each_ref().map(Vec::as_slice), &mut self.states, every, sums);
                 },
             );
         }
@@ -298,15 +302,19 @@ fn between_blocks(
     let (above, below, f) = (blocks.row(at as usize), blocks.row((at as usize + 1).min(last)), at.fract());
     line.clear();
     line.extend(above.iter().zip(below).map(|(a, b)| a + f * (b - a)));
-    out.clear();
     // Up to the first middle and from the last one on it stays as it is there.
-    out.resize(block / 2, line.first().copied().unwrap_or_default());
-    for pair in line.windows(2) {
+    let (first, last) = (line.first().copied().unwrap_or_default(), line.last().copied().unwrap_or_default());
+    out.clear();
+    out.resize(columns, last);
+    let (before, rest) = out.split_at_mut((block / 2).min(columns));
+    before.fill(first);
+    for (pair, cells) in line.windows(2).zip(rest.chunks_mut(block)) {
         let step = (pair[1] - pair[0]) / block as f32;
         let start = pair[0] + if block.is_multiple_of(2) { 0.5 * step } else { 0.0 };
-        out.extend((0..block).map(|i| start + i as f32 * step));
+        for (i, cell) in cells.iter_mut().enumerate() {
+            *cell = start + i as f32 * step;
+        }
     }
-    out.resize(columns, line.last().copied().unwrap_or_default());
 }
 
 /// Adds to a row what lies between the points of a mesh so far apart: cubic (Catmull & Rom 1974), and round the edges, as
@@ -421,7 +429,7 @@ mod tests {
                 let near = (r as f32 - 9.0).powi(2) + (c as f32 - 12.0).powi(2);
                 if r == 0 { f32::NAN } else { 6.0 * (-near / 30.0).exp() }
             });
-            let made = evolved(&vec![state.clone(); 4], 3, 5, 10.0).unwrap();
+            let made = evolved(&vec![state.clone(); 4], [2, 3], 5, 10.0).unwrap();
             for (found, expected) in made.iter().flat_map(|field| field.iter().zip(&state)) {
                 let expected = if *expected < DRY_BELOW_MM_H { 0.0 } else { *expected };
                 let known = !expected.is_nan();

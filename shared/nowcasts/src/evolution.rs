@@ -2,12 +2,14 @@
 
 use ndarray::Array2;
 use raincell_cascade::fast_size;
+use raincell_extrapolation::SEGMENT;
 use raincell_model::RainField;
+use raincell_simd::widest;
 use rayon::prelude::*;
 
 use crate::NowcastError;
 use crate::anvil;
-use crate::exceedance::{Around, EVOLVED, RATES, RATES_MM_H};
+use crate::exceedance::{ARRIVING, Around, EVOLVED, RATES, RATES_MM_H};
 use crate::matching::Distribution;
 use crate::sprog::Spectral;
 use crate::states::{Arrived, age_min, steps_back};
@@ -16,6 +18,8 @@ use crate::voices::Voices;
 
 /// The age by which the step of the autoregressive processes is chosen, minutes: that of the field next to it.
 const STEP_MIN: f32 = 5.0;
+/// After so many minutes, or a step if it is longer, the next fields are made; those between lie in a straight line.
+const APART_MIN: f32 = 10.0;
 /// Shorter steps tell little of change and make too many of them; after longer ones nothing is left to go on.
 const STEPS_MIN: std::ops::RangeInclusive<f32> = 1.5..=20.0;
 /// Standard deviation of the window in which ANVIL takes correlations, km.
@@ -29,10 +33,11 @@ const NOTHING_MM_H: f32 = 0.09;
 /// Levels of ANVIL's cascade: one octave less than on the full grid.
 const LEVELS: usize = 7;
 
-/// The newest rain after each step of its processes, mm/h, on the cells of the finest level of the odds, at the place where
-/// it is now.
+/// The newest rain, and what becomes of it, mm/h, on the cells of the finest level of the odds, at the place where it is
+/// now.
 pub(crate) struct Evolution {
-    step_min: f32,
+    /// Minutes from one field to the next.
+    apart_min: f32,
     /// Rows and columns of the finest level; the fields go beyond them to where FFTs are quick.
     shape: (usize, usize),
     sprog: Vec<Array2<f32>>,
@@ -63,14 +68,20 @@ impl Evolution {
         if states.len() < STATES {
             return Ok(None);
         }
-        let states: Vec<Array2<f32>> = states.par_iter().map(|state| padded(state, halvings)).collect();
-        let steps = (most_min / step_min).ceil().max(1.0) as usize;
+        let mut states: Vec<Array2<f32>> = states.par_iter().map(|state| padded(state, halvings)).collect();
+        let every = (APART_MIN / step_min).round().max(1.0) as usize;
+        let apart_min = every as f32 * step_min;
+        let count = (most_min / apart_min).ceil().max(1.0) as usize;
         let window = WINDOW_KM / (last.grid.cell_km() as f32 * (1_usize << halvings) as f32);
-        let (sprog, anvil) =
-            rayon::join(|| after_steps(&states, steps), || anvil::evolved(&states, steps, LEVELS, window));
+        let (sprog, anvil) = rayon::join(
+            || after_steps(&states, every, count),
+            || anvil::evolved(&states, [every, count], LEVELS, window),
+        );
         let Some(sprog) = sprog? else { return Ok(None) };
+        let mut anvil = anvil?;
+        anvil.insert(0, states.swap_remove(0));
         let shape = (0..halvings).fold(last.grid.shape(), |(r, c), _| (r.div_ceil(2), c.div_ceil(2)));
-        Ok(Some(Self { step_min, shape, sprog, anvil: anvil? }))
+        Ok(Some(Self { apart_min, shape, sprog, anvil }))
     }
 
     /// Adds what both have to say at a lead time, if the odds are of the same cells.
@@ -80,9 +91,8 @@ impl Evolution {
             return;
         }
         out.heard = true;
-        let at = (lead_min / self.step_min - 1.0).max(0.0);
+        let at = lead_min / self.apart_min;
         let (before, share) = (at as usize, at.fract());
-        let rates = RATES_MM_H.map(Rate::of);
         for (fields, weights) in [(&self.sprog, &voices.sprog), (&self.anvil, &voices.anvil)] {
             let mut weights = *weights;
             weights[0] *= (-lead_min / FADES_MIN).exp();
@@ -93,31 +103,56 @@ impl Evolution {
             let of_rows = a.outer_iter().zip(b.outer_iter()).zip(out.arriving.cells.chunks_exact_mut(columns.max(1)));
             for ((a, b), line) in of_rows {
                 let (Some(a), Some(b)) = (a.to_slice(), b.to_slice()) else { continue };
-                for (lanes, (a, b)) in line.iter_mut().zip(a.iter().zip(b)) {
-                    let rate = a + share * (b - a);
-                    // Not a number is not above, either.
-                    if rate > NOTHING_MM_H {
-                        let db = decibels(rate);
-                        for k in 0..RATES {
-                            lanes[EVOLVED + k] += weights[k] * rates[k].strength(db);
-                        }
-                    }
+                widest(
+                    #[inline(always)]
+                    || add_strengths(line, [a, b], share, weights),
+                );
+            }
+        }
+    }
+}
+
+/// Adds to a row what the strength of rain (mm/h) there counts for at each rate; it lies between two rows of rates.
+#[inline(always)]
+fn add_strengths(line: &mut [[f32; ARRIVING]], [a, b]: [&[f32]; 2], share: f32, weights: [f32; RATES]) {
+    let rates = RATES_MM_H.map(Rate::of);
+    for (lanes, (a, b)) in line.chunks_mut(SEGMENT).zip(a.chunks(SEGMENT).zip(b.chunks(SEGMENT))) {
+        let (mut rain, mut any) = ([NOTHING_MM_H; SEGMENT], false);
+        for (rain, (a, b)) in rain.iter_mut().zip(a.iter().zip(b)) {
+            let rate = a + share * (b - a);
+            // Not a number is not above, either.
+            *rain = if rate > NOTHING_MM_H { rate } else { NOTHING_MM_H };
+            any |= rate > NOTHING_MM_H;
+        }
+        if any {
+            let mut said = [[0.0; SEGMENT]; RATES];
+            for (said, (rate, weight)) in said.iter_mut().zip(rates.iter().zip(weights)) {
+                for k in 0..SEGMENT {
+                    said[k] = weight * rate.strength(decibels(rain[k]));
+                }
+            }
+            for (k, lanes) in lanes.iter_mut().enumerate() {
+                for (rate, said) in said.iter().enumerate() {
+                    lanes[EVOLVED + rate] += said[k];
                 }
             }
         }
     }
 }
 
-/// The rain by S-PROG after each step, mm/h; `None` where there is none.
-fn after_steps(states: &[Array2<f32>], steps: usize) -> Result<Option<Vec<Array2<f32>>>, NowcastError> {
+/// The rain now and by S-PROG after every so-manieth step, mm/h; `None` where there is none.
+fn after_steps(states: &[Array2<f32>], every: usize, count: usize) -> Result<Option<Vec<Array2<f32>>>, NowcastError> {
     let Some(spectral) = Spectral::of(&states[..states.len().min(3)])? else { return Ok(None) };
     let distribution = Distribution::of(&spectral.target);
-    let after = |step: usize| {
-        let mut field = spectral.after(step, &states[0]);
+    let after = |i: usize| {
+        if i == 0 {
+            return spectral.target.clone();
+        }
+        let mut field = spectral.after(i * every, &states[0]);
         distribution.deal_to(&mut field);
         field
     };
-    Ok(Some((1..=steps).into_par_iter().map(after).collect()))
+    Ok(Some((0..=count).into_par_iter().map(after).collect()))
 }
 
 /// The field on cells of `2^halvings` grid cells, with unknown cells added below and to the right, up to a shape of which
@@ -161,7 +196,6 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
     use raincell_model::{Grid, MotionField};
 
-    use crate::exceedance::ARRIVING;
     use crate::levels::Plane;
 
     /// Four fields of one shower at rest, so many seconds apart.

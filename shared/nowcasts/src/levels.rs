@@ -37,19 +37,21 @@ impl<const N: usize> Corners<'_, N> {
     /// The value at the `k`th of some places.
     #[inline(always)]
     pub fn at(self, places: &Places, k: usize) -> [f32; N] {
-        let (down, right) = (places.down[k], places.right[k]);
-        let cell = places.cells[k] as usize;
-        let (a, b) = (&self.cells[cell], &self.cells[cell + self.beside]);
-        let lower = cell + self.below;
-        let (c, d) = (&self.cells[lower], &self.cells[lower + self.beside]);
-        let mut out = [0.0; N];
-        for k in 0..N {
-            let top = a[k] + right * (b[k] - a[k]);
-            let bottom = c[k] + right * (d[k] - c[k]);
-            out[k] = top + down * (bottom - top);
-        }
-        out
+        let at = places.cells[k] as usize;
+        let near = &self.cells[at..][..=self.below + self.beside];
+        let (upper, lower) = (mix(&near[0], &near[self.beside], places.right[k]), &near[self.below..]);
+        mix(&upper, &mix(&lower[0], &lower[self.beside], places.right[k]), places.down[k])
     }
+}
+
+/// Between two cells, number by number.
+#[inline(always)]
+pub(crate) fn mix<const N: usize>(a: &[f32; N], b: &[f32; N], share: f32) -> [f32; N] {
+    let mut mixed = [0.0; N];
+    for k in 0..N {
+        mixed[k] = a[k] + share * (b[k] - a[k]);
+    }
+    mixed
 }
 
 /// The whole number before a fractional cell of a line, and how far it is beyond; given its last cell and the last but one,
@@ -78,22 +80,19 @@ impl<const N: usize> Plane<N> {
         let (fr, fc) = (row - r0 as f32, column - c0 as f32);
         let (upper, lower) =
             (&self.cells[r0 * self.columns..][..self.columns], &self.cells[r1 * self.columns..][..self.columns]);
-        let (a, b, c, d) = (upper[c0], upper[c1], lower[c0], lower[c1]);
-        std::array::from_fn(|k| {
-            let top = a[k] + fc * (b[k] - a[k]);
-            let bottom = c[k] + fc * (d[k] - c[k]);
-            top + fr * (bottom - top)
-        })
+        mix(&mix(&upper[c0], &upper[c1], fc), &mix(&lower[c0], &lower[c1], fc), fr)
     }
 
-    /// Where eight fractional cells (row, column) of this plane lie; the nearest edge beyond the edges.
+    /// Where eight fractional grid cells lie, of which `2^halvings` lie along a cell of this plane; the nearest edge beyond
+    /// the edges.
     #[inline(always)]
-    pub fn places(&self, rows: &Eight, columns: &Eight) -> Places {
+    pub fn places(&self, [rows, columns]: [Eight; 2], halvings: usize) -> Places {
         let mut places = Places { cells: [0; SEGMENT], down: [0.0; SEGMENT], right: [0.0; SEGMENT] };
-        let width = self.columns as u32;
+        let (width, per_cell) = (self.columns as u32, 1.0 / (1_usize << halvings) as f32);
         let ends = [self.rows, self.columns].map(|size| [1, 2].map(|last| size.saturating_sub(last) as f32));
         for k in 0..SEGMENT {
-            let ((row, down), (column, right)) = (place(rows[k], ends[0]), place(columns[k], ends[1]));
+            let (row, column) = ((rows[k] + 0.5) * per_cell - 0.5, (columns[k] + 0.5) * per_cell - 0.5);
+            let ((row, down), (column, right)) = (place(row, ends[0]), place(column, ends[1]));
             places.cells[k] = row * width + column;
             places.down[k] = down;
             places.right[k] = right;
@@ -174,9 +173,7 @@ impl Plane {
         let (r0, r1, f) = (at as usize, (at as usize + 1).min(self.rows - 1), at.fract());
         let (upper, lower) = (&self.cells[r0 * self.columns..][..self.columns], &self.cells[r1 * self.columns..]);
         out.clear();
-        out.extend(
-            upper.iter().zip(lower).map(|(a, b)| std::array::from_fn::<f32, 4, _>(|k| a[k] + f * (b[k] - a[k]))),
-        );
+        out.extend(upper.iter().zip(lower).map(|(a, b)| mix(a, b, f)));
     }
 
     /// Adds what `coarse`, a level of cells twice as wide, has at each cell.
@@ -196,9 +193,7 @@ impl Plane {
                     &coarse.cells[far * coarse.columns..][..coarse.columns],
                 );
                 blend.clear();
-                blend.extend(
-                    near.iter().zip(far).map(|(n, f)| std::array::from_fn::<f32, 4, _>(|k| 0.75 * n[k] + 0.25 * f[k])),
-                );
+                blend.extend(near.iter().zip(far).map(|(near, far)| mix(near, far, 0.25)));
                 widest(
                     #[inline(always)]
                     || add_doubled(line, blend),
@@ -386,7 +381,7 @@ mod tests {
             for eighth in 0..5 {
                 let at = |d: f32| std::array::from_fn(|i| (8 * eighth + i) as f32 * d - 5.0 * d);
                 let [r, c] = [at(0.21), at(0.34)];
-                let places = level.places(&r, &c);
+                let places = level.places([r, c], 0);
                 for k in 0..SEGMENT {
                     assert!(
                         (level.corners().at(&places, k)[0] - level.sample(r[k], c[k])[0]).abs() < 1e-4,

@@ -6,7 +6,7 @@ use raincell_model::Content;
 use raincell_simd::{exp, widest};
 
 use crate::exceedance::{ARRIVING, Around, EVOLVED, RATES, RATES_MM_H, Weights};
-use crate::levels::{Lanes, Plane, eight_of, stretched};
+use crate::levels::{Corners, Lanes, Places, eight_of, stretched};
 use crate::traits::{Rate, SCALES, STANDING, decibels};
 
 /// The minutes in which the cell's own rain comes to count more for heavy rain than the odds alone would have it, but for
@@ -69,6 +69,18 @@ pub(crate) struct Lead<'a> {
     pub trajectories: &'a Trajectories,
 }
 
+impl Lead<'_> {
+    /// Where eight cells from a (row, column) on lie themselves.
+    #[inline(always)]
+    fn places(&self, [row, first]: [usize; 2]) -> Places {
+        let mut columns = [0.0; SEGMENT];
+        for (k, column) in columns.iter_mut().enumerate() {
+            *column = (first + k) as f32;
+        }
+        self.around.arriving.places([[row as f32; SEGMENT], columns], self.halvings)
+    }
+}
+
 impl Odds {
     /// Segments in a row.
     pub fn across(&self) -> usize {
@@ -120,8 +132,6 @@ impl Odds {
         let own = Own::at(lead.weights, lead.own, lead.trajectories.minutes());
         let heard = lead.around.heard;
         let (coarse, arriving) = (lead.halvings + SCALES - STANDING, &lead.around.arriving);
-        let per_cell = 1.0 / (1_usize << lead.halvings) as f32;
-        let mut arrived = [[0.0; ARRIVING]; SEGMENT];
         for row in 0..self.rows {
             if row % SEGMENT == 0 {
                 self.settle_blocks(row, lead, &own, carried, filled);
@@ -131,7 +141,6 @@ impl Odds {
             let (varied, varied_places) = (&mut self.varied, &mut self.places[of_row.clone()]);
             let (unknown, standing, settled) = (&mut self.unknown[of_row], &mut self.standing[0], &self.settled);
             let expected = &mut self.expected;
-            let here = (row as f32 + 0.5) * per_cell - 0.5;
             let of_row = row * self.columns..(row + 1) * self.columns;
             let (last, filled) = (&last[of_row.clone()], &mut filled[of_row]);
             lead.around.standing.row(row, coarse, standing);
@@ -163,22 +172,18 @@ impl Odds {
                         kinds[i] = Kind::Unknown;
                         return;
                     }
-                    let (mut rows, mut columns) = (segment.origin_rows, segment.origin_columns);
-                    for k in 0..SEGMENT {
-                        rows[k] = (rows[k] + 0.5) * per_cell - 0.5;
-                        columns[k] = (columns[k] + 0.5) * per_cell - 0.5;
-                    }
-                    let places = arriving.places(&rows, &columns);
+                    let places = arriving.places([segment.origin_rows, segment.origin_columns], lead.halvings);
                     let corners = arriving.corners();
-                    let beyond = |k: usize| {
-                        let column = ((first + k) as f32 + 0.5) * per_cell - 0.5;
-                        (heard && values[k].is_nan()).then_some([here, column])
-                    };
+                    let beyond = heard && !everywhere;
                     let around = [stretched(standing, first, coarse), stretched(standing, first + HALF, coarse)];
                     if dry && (everywhere || nowhere) {
                         let own = &own.of_dry[usize::from(nowhere)];
-                        let ends = [0, SEGMENT - 1].map(|k| (corners.at(&places, k), beyond(k)));
-                        let [left, right] = ends.map(|(arrived, beyond)| asked_here(arrived, arriving, beyond));
+                        let (mut left, mut right) = (corners.at(&places, 0), corners.at(&places, SEGMENT - 1));
+                        if beyond {
+                            let here = lead.places([row, first]);
+                            (left, right) =
+                                (asked(corners, &places, &here, 0), asked(corners, &places, &here, SEGMENT - 1));
+                        }
                         let (mut ends, mut calm) = ([[0.0; 4]; 2], [0.0; 4]);
                         for k in 0..4 {
                             ends[0][k] = left[k] + around[0][0][k] + own[k];
@@ -194,13 +199,21 @@ impl Odds {
                         }
                     }
                     kinds[i] = Kind::Varied;
+                    let mut arrived = [[0.0; ARRIVING]; SEGMENT];
                     for (k, arrived) in arrived.iter_mut().enumerate() {
-                        *arrived = asked_here(corners.at(&places, k), arriving, beyond(k));
+                        *arrived = corners.at(&places, k);
                     }
+                    if beyond {
+                        let here = lead.places([row, first]);
+                        for k in (0..SEGMENT).filter(|k| values[*k].is_nan()) {
+                            arrived[k] = asked(corners, &places, &here, k);
+                        }
+                    }
+                    let arrived = by_lane(&arrived);
                     let mut plain: [Eight; RATES] = eight_of(&around);
-                    for (rate, odds) in plain.iter_mut().enumerate() {
-                        for (odds, arrived) in odds.iter_mut().zip(&arrived) {
-                            *odds += arrived[rate];
+                    for (odds, arrived) in plain.iter_mut().zip(&arrived) {
+                        for k in 0..SEGMENT {
+                            odds[k] += arrived[k];
                         }
                     }
                     let mut rates_db = rates;
@@ -209,15 +222,13 @@ impl Odds {
                     }
                     own.add_to(&mut plain, &rates_db, &values);
                     for (expected, odds) in expected[..HEAVY].iter_mut().zip(&plain) {
-                        *expected += f64::from(shares(odds).iter().sum::<f32>());
+                        *expected += f64::from(shares(odds));
                     }
                     let mut odds = plain;
                     own.add_heavy(&mut odds[HEAVY], &rates_db);
-                    if heard {
-                        for (rate, odds) in odds.iter_mut().enumerate() {
-                            for (odds, arrived) in odds.iter_mut().zip(&arrived) {
-                                *odds += arrived[EVOLVED + rate];
-                            }
+                    for (odds, said) in odds.iter_mut().zip(&arrived[EVOLVED..]) {
+                        for k in 0..SEGMENT {
+                            odds[k] += said[k];
                         }
                     }
                     varied_places[i] = varied.len() as u32;
@@ -240,7 +251,7 @@ impl Odds {
         let Self { columns: width, calm, kinds, unknown, expected, settled, standing: [upper, lower], .. } = self;
         lead.around.standing.row(row, coarse, upper);
         lead.around.standing.row(row + SEGMENT, coarse, lower);
-        let (corners, per_cell) = (lead.around.arriving.corners(), 1.0 / (1_usize << lead.halvings) as f32);
+        let corners = lead.around.arriving.corners();
         let whole = *width / SEGMENT;
         widest(
             #[inline(always)]
@@ -263,10 +274,9 @@ impl Odds {
                     }
                     let (mut rows, mut columns) = ([0.0; SEGMENT], [0.0; SEGMENT]);
                     for (k, origin) in origins.iter().enumerate() {
-                        rows[k] = (origin[0] + 0.5) * per_cell - 0.5;
-                        columns[k] = (origin[1] + 0.5) * per_cell - 0.5;
+                        [rows[k], columns[k]] = *origin;
                     }
-                    let places = lead.around.arriving.places(&rows, &columns);
+                    let places = lead.around.arriving.places([rows, columns], lead.halvings);
                     let (mut odds, mut silent) = ([[0.0; 4]; 4], true);
                     for (corner, odds) in odds.iter_mut().enumerate() {
                         let line = if corner < 2 { &*upper } else { &*lower };
@@ -326,26 +336,39 @@ impl Odds {
     }
 }
 
-/// What arrives at a cell, given its place (row, column) if its air comes from beyond the edge: there S-PROG and ANVIL say of
-/// heavy rain what they say at the edge, of any other what they say of the cell itself.
+/// What arrives at the `k`th of some places from beyond the edge: there S-PROG and ANVIL say of heavy rain what they say at
+/// the edge, of any other what they say of the cell itself.
 #[inline(always)]
-fn asked_here(mut arrived: [f32; ARRIVING], arriving: &Plane<ARRIVING>, beyond: Option<[f32; 2]>) -> [f32; ARRIVING] {
-    if let Some([row, column]) = beyond {
-        let now = arriving.sample(row, column);
-        arrived[EVOLVED..][..HEAVY].copy_from_slice(&now[EVOLVED..][..HEAVY]);
-    }
+fn asked(corners: Corners<'_, ARRIVING>, places: &Places, here: &Places, k: usize) -> [f32; ARRIVING] {
+    let (mut arrived, now) = (corners.at(places, k), corners.at(here, k));
+    arrived[EVOLVED..][..HEAVY].copy_from_slice(&now[EVOLVED..][..HEAVY]);
     arrived
 }
 
-/// The probabilities of log-odds; 0 for what is not a number.
+/// What lies side by side for each of eight cells, number by number.
 #[inline(always)]
-fn shares(odds: &Eight) -> Eight {
+fn by_lane(cells: &[[f32; ARRIVING]; SEGMENT]) -> [Eight; ARRIVING] {
+    let mut lanes = [[0.0; SEGMENT]; ARRIVING];
+    for (lane, values) in lanes.iter_mut().enumerate() {
+        for k in 0..SEGMENT {
+            values[k] = cells[k][lane];
+        }
+    }
+    lanes
+}
+
+/// The sum of the probabilities of log-odds, of which those that are no number count for nothing.
+#[inline(always)]
+fn shares(odds: &Eight) -> f32 {
+    const NEVER: f32 = -80.0;
     let mut shares = [0.0; SEGMENT];
     for k in 0..SEGMENT {
-        let share = 1.0 / (1.0 + exp(-odds[k]));
-        shares[k] = if odds[k].is_nan() { 0.0 } else { share };
+        // What is asked after the exponential would be done number by number.
+        let odds = if odds[k].is_nan() { NEVER } else { odds[k] };
+        shares[k] = 1.0 / (1.0 + exp(-odds));
     }
-    shares
+    let [a, b, c, d, e, f, g, h] = shares;
+    ((a + b) + (c + d)) + ((e + f) + (g + h))
 }
 
 /// Adds so many cells of such log-odds of all rates but the highest.
@@ -411,13 +434,16 @@ impl Own {
     /// Adds it for eight cells by the rates there, and what came there: NaN if from where nothing was observed.
     #[inline(always)]
     fn add_to(&self, odds: &mut [Eight; RATES], rates_db: &Eight, came: &Eight) {
+        let mut unknown = [0.0; SEGMENT];
+        for k in 0..SEGMENT {
+            unknown[k] = if came[k].is_nan() { 1.0 } else { 0.0 };
+        }
         for (odds, rate) in odds.iter_mut().zip(&self.rates) {
             for k in 0..SEGMENT {
                 let presence = ((rates_db[k] - rate.db) * rate.presence[0] + rate.presence[1]).clamp(0.0, 1.0);
-                let unknown = if came[k].is_nan() { rate.of_unknown } else { 0.0 };
                 odds[k] += rate.of_strength * rate.strength(rates_db[k])
                     + rate.of_presence * presence
-                    + unknown
+                    + rate.of_unknown * unknown[k]
                     + rate.constant;
             }
         }

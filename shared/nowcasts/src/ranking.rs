@@ -4,7 +4,7 @@ use raincell_extrapolation::{Eight, SEGMENT};
 use raincell_simd::widest;
 
 use crate::exceedance::RATES;
-use crate::levels::{Lanes, stretched};
+use crate::levels::{Lanes, mix, stretched};
 use crate::odds::{Kind, Odds};
 use crate::placing::{BINS, BINS_PER_UNIT, LEAST, TILE, TILE_HALVINGS, Tiles};
 
@@ -54,7 +54,7 @@ impl Scores {
         let (across, mut line) = (odds.across(), Vec::new());
         for row in 0..odds.rows {
             local.row(row, &mut line);
-            let line = &line;
+            let (line, least) = (&line, least(&line, &floors));
             let kinds = &odds.kinds[row * across..][..across];
             widest(
                 #[inline(always)]
@@ -62,7 +62,7 @@ impl Scores {
                     for (i, kind) in kinds.iter().enumerate() {
                         let scores = match kind {
                             Kind::Unknown => continue,
-                            Kind::Calm if beneath(line, i, &odds.calm[row * across + i], &floors) => continue,
+                            Kind::Calm if beneath(&odds.calm[row * across + i], &least) => continue,
                             Kind::Calm => scores(line, i, &odds.calm[row * across + i].map(|odds| [odds; SEGMENT])),
                             Kind::Varied => scores(line, i, odds.varied(row * across + i)),
                         };
@@ -155,9 +155,7 @@ impl Thresholds<'_> {
         let (r0, r1, f) = (at as usize, (at as usize + 1).min(rows - 1), at.fract());
         let (upper, lower) = (&self.of_tiles[r0 * columns..][..*columns], &self.of_tiles[r1 * columns..]);
         out.clear();
-        out.extend(
-            upper.iter().zip(lower).map(|(a, b)| std::array::from_fn::<f32, 4, _>(|k| a[k] + f * (b[k] - a[k]))),
-        );
+        out.extend(upper.iter().zip(lower).map(|(a, b)| mix(a, b, f)));
     }
 
     /// Scores beneath which the cut of each rate is not likely to be, from a few cells.
@@ -194,15 +192,26 @@ impl Thresholds<'_> {
     }
 }
 
-/// Whether the scores of all cells of a calm segment are below the floors for certain.
-#[inline(always)]
-fn beneath(line: &[Lanes], segment: usize, odds: &Lanes, floors: &[f32; RATES]) -> bool {
+/// Log-odds beneath which no score of a row reaches the floors for certain.
+fn least(line: &[Lanes], floors: &[f32; RATES]) -> [f32; RATES] {
     const ROUNDING: f32 = 1e-3;
-    let [start, step] = stretched(line, segment * SEGMENT, TILE_HALVINGS);
+    let mut least = [f32::INFINITY; RATES];
+    for thresholds in line {
+        for (least, threshold) in least.iter_mut().zip(thresholds) {
+            *least = least.min(*threshold);
+        }
+    }
+    for (least, floor) in least.iter_mut().zip(floors) {
+        *least += floor - ROUNDING;
+    }
+    least
+}
+
+#[inline(always)]
+fn beneath(odds: &Lanes, least: &[f32; RATES]) -> bool {
     let mut beneath = true;
     for k in 0..RATES {
-        let least = start[k] + ((SEGMENT - 1) as f32 * step[k]).min(0.0);
-        beneath &= odds[k] - least < floors[k] - ROUNDING;
+        beneath &= odds[k] < least[k];
     }
     beneath
 }
