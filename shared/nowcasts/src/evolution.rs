@@ -24,8 +24,9 @@ const APART_MIN: f32 = 10.0;
 const STEPS_MIN: std::ops::RangeInclusive<f32> = 1.5..=20.0;
 /// Standard deviation of the window in which ANVIL takes correlations, km.
 const WINDOW_KM: f32 = 50.0;
-/// The minutes within which neither is heard on the onset of rain any longer, but for 1/e.
-const FADES_MIN: f32 = 60.0;
+/// The minutes within which neither is heard any longer, but for 1/e, on the onset of rain and on moderate rain; on heavy rain
+/// they are throughout.
+const FADES_MIN: [f32; RATES] = [60.0, 40.0, f32::INFINITY];
 /// The newest state and those before that ANVIL takes.
 const STATES: usize = 4;
 /// So little rain, mm/h, has no strength at any of the rates.
@@ -94,8 +95,7 @@ impl Evolution {
         let at = lead_min / self.apart_min;
         let (before, share) = (at as usize, at.fract());
         for (fields, weights) in [(&self.sprog, &voices.sprog), (&self.anvil, &voices.anvil)] {
-            let mut weights = *weights;
-            weights[0] *= (-lead_min / FADES_MIN).exp();
+            let weights: [f32; RATES] = std::array::from_fn(|k| weights[k] * (-lead_min / FADES_MIN[k]).exp());
             let last = fields.len().saturating_sub(1);
             let (Some(a), Some(b)) = (fields.get(before.min(last)), fields.get((before + 1).min(last))) else {
                 continue;

@@ -7,9 +7,9 @@ use crate::exceedance::{RATES, RATES_MM_H};
 /// Shares of the wet cells at and above 1 and 5 mm/h from which on such rain is rare, and from which on it is common.
 const RARE: [f32; RATES] = [1.0, 0.35, 0.03];
 const COMMON: [f32; RATES] = [1.0, 0.5, 0.07];
-/// What S-PROG counts for, and what ANVIL does, where a rate is common and where it is rare.
+/// What S-PROG counts for, and what ANVIL does, where a rate is common and where it is rare, at short leads.
 const SPROG: [[f32; 2]; RATES] = [[8.0, 8.0], [0.0, 1.5], [4.0, 0.0]];
-const ANVIL: [[f32; 2]; RATES] = [[8.0, 8.0], [0.0, 3.0], [0.0, 10.0]];
+const ANVIL: [[f32; 2]; RATES] = [[8.0, 8.0], [0.0, 8.0], [0.0, 10.0]];
 /// What the cell's own heavy rain counts for at long leads, likewise.
 const OWN: [f32; 2] = [0.0, 8.0];
 /// How much the threshold of the neighbourhood counts against that of the whole field, likewise.
