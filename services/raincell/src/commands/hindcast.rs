@@ -53,28 +53,26 @@ pub fn run(arguments: &HindcastArguments) -> anyhow::Result<Outcome> {
     let file = timed(&mut spent.io_s, || WholeFile::create(&arguments.out))?;
     let name = || arguments.out.display().to_string();
     // Scores count what is left empty as dry, so that the best guess stands everywhere.
-    let deterministic = || method.run(&past, &leads, Inflow::LastObservation);
-    let timings = if is_geotiff {
-        let nowcast = deterministic()?;
+    let nowcast = method.run(&past, &leads, Inflow::LastObservation)?;
+    let timings = nowcast.timings;
+    if is_geotiff {
         let write = || file.bytes().write_all(&bands(&nowcast.fields)?).with_context(name);
         timed(&mut spent.io_s, write)?;
-        nowcast.timings
     } else {
         let outline = outline(&past, &leads, arguments)?;
         let mut writer = timed(&mut spent.io_s, || NowcastWriter::new(file.bytes(), &outline)).with_context(name)?;
-        // The ensemble, which needs the most room, before anything else has left the memory in pieces.
-        if arguments.members > 0 {
-            draw(&mut writer, &past, &leads, arguments, &mut spent)?;
-        }
-        let nowcast = deterministic()?;
-        let write = || {
+        let mut write = || {
             let mut fields = nowcast.fields.iter().enumerate();
-            fields.try_for_each(|(step, field)| writer.rain_rate(step, &field.rate_mm_h))?;
-            writer.finish()
+            fields.try_for_each(|(step, field)| writer.rain_rate(step, &field.rate_mm_h))
         };
-        timed(&mut spent.io_s, write).with_context(name)?;
-        nowcast.timings
-    };
+        timed(&mut spent.io_s, &mut write).with_context(name)?;
+        // The ensemble needs most of the room: all else makes place for it.
+        drop(nowcast);
+        if arguments.members > 0 {
+            draw(&mut writer, past, &leads, arguments, &mut spent)?;
+        }
+        timed(&mut spent.io_s, || writer.finish()).with_context(name)?;
+    }
     timed(&mut spent.io_s, || file.keep())?;
     let (motion_s, nowcast_s, io_s) = (timings.motion_s, spent.nowcast_s + timings.nowcast_s, spent.io_s);
     output::line(&format!("motion_s={motion_s:.4} nowcast_s={nowcast_s:.4} io_s={io_s:.4}"))?;
@@ -104,10 +102,11 @@ fn outline(past: &[RainField], leads: &LeadTimes, arguments: &HindcastArguments)
     Ok(outline)
 }
 
-/// Draws the members, and writes each lead before the next one is drawn.
+/// Draws the members, and writes each lead before the next one is drawn. The fields of the past are given away, as nobody
+/// needs them once the odds are there.
 fn draw<W: Write + Seek>(
     writer: &mut NowcastWriter<W>,
-    past: &[RainField],
+    past: Vec<RainField>,
     leads: &LeadTimes,
     arguments: &HindcastArguments,
     spent: &mut Spent,
@@ -115,7 +114,8 @@ fn draw<W: Write + Seek>(
     let name = || arguments.out.display().to_string();
     let settings = EnsembleSettings { members: usize::from(arguments.members), seed: arguments.seed };
     let (steps, _) =
-        timed(&mut spent.nowcast_s, || raincell_nowcasts::ensemble(past, leads, Inflow::LastObservation, settings))?;
+        timed(&mut spent.nowcast_s, || raincell_nowcasts::ensemble(&past, leads, Inflow::LastObservation, settings))?;
+    drop(past);
     let mut steps = steps.following_arrivals();
     for lead in 0..leads.count {
         let Some(step) = timed(&mut spent.nowcast_s, || steps.next()) else { break };
