@@ -203,13 +203,21 @@ impl Plane {
     }
 }
 
-/// Grid cells from `first` on of which `2^halvings`, eight or more, lie along a cell of a level, by its [`Plane::row`]: the
+/// Grid cells from `first` on of which `2^halvings`, four or more, lie along a cell of a level, by its [`Plane::row`]: the
 /// value of the first, and how much more each next one has; four cells, or as many as half a cell of the level, if `first` is
-/// a multiple of so many.
+/// a multiple of so many. Where these are but two, a straight line from the first to the last of four.
 #[inline(always)]
 pub(crate) fn stretched(line: &[Lanes], first: usize, halvings: usize) -> [Lanes; 2] {
     // Between two columns of the level, from middle to middle, all goes in a straight line.
     let (last, half) = (line.len() - 1, 1 << (halvings - 1));
+    if half < 4 {
+        let at = |cell: usize| ((cell as f32 + 0.5) / (2 * half) as f32 - 0.5).clamp(0.0, last as f32);
+        let [start, end] = [first, first + 3].map(|cell| {
+            let at = at(cell);
+            mix(&line[at as usize], &line[(at as usize + 1).min(last)], at.fract())
+        });
+        return [start, std::array::from_fn(|k| (end[k] - start[k]) * (1.0 / 3.0))];
+    }
     let beyond = first < half;
     let at = if beyond { 0 } else { (first - half) >> halvings };
     let (a, b) = (&line[at.min(last)], &line[if beyond { 0 } else { at + 1 }.min(last)]);
@@ -361,12 +369,13 @@ mod tests {
     #[test]
     fn a_stretched_row_is_what_single_samples_are() {
         let level = plane(5, 7, |r, c| ((r * 13 + c * 7) % 11) as f32);
-        for (halvings, columns) in [(3, 56), (3, 4), (3, 64), (4, 120)] {
+        for (halvings, columns) in [(2, 28), (3, 56), (3, 4), (3, 64), (4, 120)] {
             let (mut line, at) = (Vec::new(), |cell: usize| (cell as f32 + 0.5) / (1 << halvings) as f32 - 0.5);
             level.row(9, halvings, &mut line);
             for first in (0..columns).step_by(4) {
                 let [start, step] = stretched(&line, first, halvings);
-                for i in 0..4 {
+                let exact = if halvings < 3 { vec![0, 3] } else { vec![0, 1, 2, 3] };
+                for i in exact {
                     let expected = level.sample(at(9), at(first + i))[0];
                     assert!((start[0] + i as f32 * step[0] - expected).abs() < 1e-4, "{halvings} {}", first + i);
                 }

@@ -87,7 +87,7 @@ pub(crate) struct State<'a> {
 
 /// How often cells of the finest scale are halved grid cells.
 pub(crate) fn halvings(cell_km: f32) -> usize {
-    (FINEST_KM / cell_km.max(1e-3)).log2().round().clamp(1.0, 8.0) as usize
+    (FINEST_KM / cell_km.max(1e-3)).log2().round().clamp(0.0, 8.0) as usize
 }
 
 impl State<'_> {
@@ -102,7 +102,7 @@ impl State<'_> {
             let one = |x: f32| f32::from(u8::from(!x.is_nan()));
             [one(now), one(now), one(a), one(b)]
         });
-        Known::new(weights, self.halvings() - 1, SCALES)
+        Known::new(weights, self.halvings().saturating_sub(1), SCALES)
     }
 
     /// Traits by scale: strength and presence now, strength in the two earlier fields.
@@ -110,13 +110,19 @@ impl State<'_> {
         let strength = |x: f32| if x.is_nan() { 0.0 } else { rate.strength(x) };
         let presence = |x: f32| if x.is_nan() { 0.0 } else { rate.presence(x) };
         let weighted = self.gathered(|now, a, b| [strength(now), presence(now), strength(a), strength(b)]);
-        Levels::new(weighted, known, self.halvings() - 1)
+        Levels::new(weighted, known, self.halvings().saturating_sub(1))
     }
 
-    /// Means over 2 × 2 cells (nothing beyond the edge) of four channels made of the three fields.
+    /// Means over 2 × 2 cells (nothing beyond the edge) of four channels made of the three fields; of single cells where these
+    /// are as wide as the finest scale.
     fn gathered(&self, channels: impl Fn(f32, f32, f32) -> Lanes + Sync) -> Plane {
+        if self.halvings() == 0 { self.gathered_by::<1>(channels) } else { self.gathered_by::<2>(channels) }
+    }
+
+    fn gathered_by<const SIDE: usize>(&self, channels: impl Fn(f32, f32, f32) -> Lanes + Sync) -> Plane {
         let (rows, columns) = self.now.dim();
-        let mut out = Plane::zeros(rows.div_ceil(2), columns.div_ceil(2));
+        let share = 1.0 / (SIDE * SIDE) as f32;
+        let mut out = Plane::zeros(rows.div_ceil(SIDE), columns.div_ceil(SIDE));
         let (Some(now), Some(a), Some(b)) =
             (self.now.as_slice(), self.earlier[0].as_slice(), self.earlier[1].as_slice())
         else {
@@ -125,26 +131,26 @@ impl State<'_> {
         let width = out.columns;
         let dry = channels(f32::NEG_INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY);
         out.cells.par_chunks_mut(width.max(1)).enumerate().for_each(|(row, line)| {
-            for r in 2 * row..(2 * row + 2).min(rows) {
+            for r in SIDE * row..(SIDE * row + SIDE).min(rows) {
                 let (now, a, b) =
                     (&now[r * columns..][..columns], &a[r * columns..][..columns], &b[r * columns..][..columns]);
                 widest(
                     #[inline(always)]
                     || {
                         let several = now.chunks(SEGMENT).zip(a.chunks(SEGMENT)).zip(b.chunks(SEGMENT));
-                        for (((now, a), b), sums) in several.zip(line.chunks_mut(SEGMENT / 2)) {
+                        for (((now, a), b), sums) in several.zip(line.chunks_mut(SEGMENT / SIDE)) {
                             // Most cells are dry in all three, and make nothing of most channels.
                             if all_dry(now) && all_dry(a) && all_dry(b) {
                                 let cells = if dry == [0.0; 4] { 0 } else { now.len() };
                                 for c in 0..cells {
-                                    add_quarter(&mut sums[c / 2], &dry);
+                                    add_share(&mut sums[c / SIDE], &dry, share);
                                 }
                                 continue;
                             }
                             for (c, ((now, a), b)) in now.iter().zip(a).zip(b).enumerate() {
                                 let none = now.max(*a).max(*b) == f32::NEG_INFINITY && !now.is_nan();
                                 let none = none && !a.is_nan() && !b.is_nan();
-                                add_quarter(&mut sums[c / 2], &if none { dry } else { channels(*now, *a, *b) });
+                                add_share(&mut sums[c / SIDE], &if none { dry } else { channels(*now, *a, *b) }, share);
                             }
                         }
                     },
@@ -156,9 +162,9 @@ impl State<'_> {
 }
 
 #[inline(always)]
-fn add_quarter(sum: &mut Lanes, lanes: &Lanes) {
+fn add_share(sum: &mut Lanes, lanes: &Lanes, share: f32) {
     for (sum, lane) in sum.iter_mut().zip(lanes) {
-        *sum += 0.25 * lane;
+        *sum += share * lane;
     }
 }
 
@@ -231,7 +237,7 @@ mod tests {
     #[test]
     fn the_finest_scale_is_about_two_kilometres_whatever_the_grid() {
         let field = Array2::zeros((1, 1));
-        for (cell_km, halvings) in [(0.5, 2), (1.0, 1), (2.0, 1), (0.25, 3)] {
+        for (cell_km, halvings) in [(0.5, 2), (1.0, 1), (2.0, 0), (4.0, 0), (0.25, 3)] {
             let state = State { now: &field, earlier: [&field, &field], cell_km };
             assert_eq!(state.halvings(), halvings, "{cell_km} km");
         }
