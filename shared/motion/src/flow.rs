@@ -23,9 +23,10 @@ const GUESS_LEVEL: usize = 2;
 
 /// Damping of the divergence of motion from a few minutes, squares of the distance of nodes (see
 /// [`NodeField::less_divergent`]): in so short a time it is mostly growth.
-const SWELLING: f32 = 1.0;
-/// Before a gap longer than this, rain moved in ways that tell nothing of now, minutes.
-const LONGEST_GAP_MIN: f32 = 62.0;
+const DIVERGENCE_DAMPING: f32 = 1.0;
+/// How much further back than the history fields count, where a gap lies between, minutes: what moved before tells nothing of
+/// now.
+const BEFORE_A_GAP_MIN: f32 = 62.0;
 
 /// How [`PyramidFlow`] works; the defaults are what measured best (see the nowcasts' `EXPERIMENTS.md`).
 #[derive(Clone, Debug)]
@@ -142,7 +143,7 @@ impl PyramidFlow {
         let [lasting, fresh] = windows.map(|minutes| telling(&past, minutes));
         let (lasting, fresh) = rayon::join(
             || self.motion(&past, &pyramids, lasting, 0.0),
-            || self.motion(&past, &pyramids, fresh, SWELLING),
+            || self.motion(&past, &pyramids, fresh, DIVERGENCE_DAMPING),
         );
         Ok((lasting?, fresh?))
     }
@@ -154,7 +155,7 @@ impl PyramidFlow {
         fields: &'a [RainField],
         windows: &[f32],
     ) -> Result<(Vec<Past<'a>>, Vec<Pyramid>), MotionError> {
-        let mut past = in_order(fields, self.settings.history_min.max(0.0) + LONGEST_GAP_MIN)?;
+        let mut past = in_order(fields, self.settings.history_min.max(0.0) + BEFORE_A_GAP_MIN)?;
         let first = windows.iter().map(|minutes| telling(&past, *minutes).start).min().unwrap_or(0);
         past.drain(..first);
         let (height, width) = past.last().ok_or(MotionError::NoFields)?.field.grid.shape();
@@ -172,7 +173,7 @@ impl PyramidFlow {
         past: &[Past<'_>],
         pyramids: &[Pyramid],
         telling: Range<usize>,
-        swelling: f32,
+        damping: f32,
     ) -> Result<MotionField, MotionError> {
         let grid = past.last().map(|p| p.field.grid.clone()).ok_or(MotionError::NoFields)?;
         if pyramids.is_empty() || telling.len() < 2 {
@@ -189,8 +190,8 @@ impl PyramidFlow {
                 nodes = self.refine(&pairs, level, &nodes, fastest);
             }
         }
-        if swelling > 0.0 {
-            nodes = nodes.less_divergent(swelling);
+        if damping > 0.0 {
+            nodes = nodes.less_divergent(damping);
         }
         let (u, v) = dense(&nodes, height, width);
         Ok(MotionField { grid, u, v })

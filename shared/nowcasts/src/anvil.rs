@@ -75,8 +75,8 @@ impl NowcastMethod for Anvil {
     }
 }
 
-/// The rain rate after every so-manieth step, so many times, at the place of the newest of four states (newest first), mm/h;
-/// NaN where it is unknown.
+/// The rain rate after `every` steps, twice as many, and so on, `count` times, at the place of the newest of four states (newest
+/// first), mm/h; NaN where it is unknown.
 pub(crate) fn evolved(
     states: &[Array2<f32>],
     [every, count]: [usize; 2],
@@ -250,7 +250,7 @@ struct Going {
 }
 
 impl Going {
-    /// Adds what all levels of a mesh are at a row after every so-manieth step.
+    /// Adds what all levels of a mesh are at a row after `every` steps, twice as many, and so on.
     fn add<'a>(&mut self, levels: &[&Level], row: usize, every: usize, sums: impl IntoIterator<Item = &'a mut [f32]>) {
         let mut sums: Vec<&mut [f32]> = sums.into_iter().collect();
         for level in levels {

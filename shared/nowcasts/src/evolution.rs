@@ -140,7 +140,7 @@ fn add_strengths(line: &mut [[f32; ARRIVING]], [a, b]: [&[f32]; 2], share: f32, 
     }
 }
 
-/// The rain now and by S-PROG after every so-manieth step, mm/h; `None` where there is none.
+/// The rain now and by S-PROG after `every` steps, twice as many, and so on, mm/h; `None` where there is none.
 fn after_steps(states: &[Array2<f32>], every: usize, count: usize) -> Result<Option<Vec<Array2<f32>>>, NowcastError> {
     let Some(spectral) = Spectral::of(&states[..states.len().min(3)])? else { return Ok(None) };
     let distribution = Distribution::of(&spectral.target);

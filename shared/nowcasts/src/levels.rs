@@ -1,4 +1,4 @@
-//! Fields at ever wider scales: cells of 2, 4, 8… grid cells, each smoothed, unknown cells without a say.
+//! Fields at ever wider scales: cells of 2, 4, 8… grid cells (or 1, 2, 4…), each smoothed, unknown cells without a say.
 
 use raincell_extrapolation::{Eight, SEGMENT};
 use raincell_simd::widest;

@@ -225,6 +225,19 @@ fn after_a_gap_rain_goes_on_as_it_came() {
 }
 
 #[test]
+fn rain_on_cells_of_two_kilometres_is_followed_as_on_those_of_one() {
+    let wide = Arc::new(Grid::around_radar(50.0, 5.0, SIDE as f64, 2.0));
+    let fields: Vec<RainField> =
+        past(0.0, translation).into_iter().map(|field| RainField { grid: wide.clone(), ..field }).collect();
+    for name in moving() {
+        let [score, on_one] =
+            [&fields, &past(0.0, translation)].map(|past| csi(&run(name, past), 0.0, translation, everywhere));
+        println!("{name}: CSI {score:.3} on cells of 2 km, {on_one:.3} on those of 1 km");
+        assert!(score >= 0.97 * on_one, "{name}: {score} on cells of 2 km, {on_one} on those of 1 km");
+    }
+}
+
+#[test]
 fn a_single_frame_is_the_best_guess_of_what_stays() {
     let one = [field(0.0, 0.0, |x, y, _| (x, y))];
     let [best, persistence] = ["best", "persistence"].map(|name| csi(&run(name, &one), 0.0, translation, everywhere));
