@@ -18,6 +18,11 @@ pub type Eight = [f32; SEGMENT];
 const AT_ONCE: usize = 8;
 /// Mid-point iterations a step, which begins with the motion of the one before.
 const ITERATIONS: usize = 2;
+/// The share of straight ways in [`Trajectories::half_straight`] and [`Trajectories::blended_to`].
+const STRAIGHT: f32 = 0.5;
+/// Looks for where a straight way began, and how much each corrects: where motions meet all of it would go to and fro.
+const STRAIGHT_ITERATIONS: usize = 6;
+const STRAIGHT_CORRECTED: f32 = 0.6;
 
 /// Why a field cannot be carried along.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -161,6 +166,25 @@ impl Trajectories {
             self.step(minutes / substeps);
         }
         self.minutes += minutes;
+    }
+
+    /// Moves each origin half-way to where the air would have come from if it had kept its motion all the way.
+    ///
+    /// Rain takes its motion along, so that the pattern of motion moves, too, while trajectories through a stationary field
+    /// take on the motion of each place they come by. Either errs; the mean of the two errs less.
+    pub fn half_straight(&mut self) {
+        let (rows, columns, minutes) = (self.lattice_rows(), self.lattice_columns, self.minutes);
+        let lattice = Lattice { values: &self.motion, rows, columns };
+        for (i, travelled) in self.travelled.iter_mut().enumerate() {
+            let (y, x) = ((i / columns * SPACING) as f32, (i % columns * SPACING) as f32);
+            let [right, down] = *travelled;
+            let mut kept = lattice.at(y - down, x - right);
+            for _ in 0..STRAIGHT_ITERATIONS {
+                let there = lattice.at(y - minutes * kept[1], x - minutes * kept[0]);
+                kept = mix(kept, there, STRAIGHT_CORRECTED);
+            }
+            *travelled = mix(*travelled, [minutes * kept[0], minutes * kept[1]], STRAIGHT);
+        }
     }
 
     fn step(&mut self, minutes: f32) {
@@ -335,9 +359,11 @@ impl Pair<'_> {
             let points = AT_ONCE.min(self.columns - first);
             let (mut way, mut velocity, mut here) = ([[0.0; 2]; AT_ONCE], [[0.0; 2]; AT_ONCE], [[0.0; 2]; AT_ONCE]);
             let (mut before_min, mut before_share) = (0.0, stages.first().map_or(0.0, |stage| stage.share));
+            let mut kept = [[0.0; 4]; AT_ONCE];
             for k in 0..points {
                 let [u, v, du, dv] = self.at(y, ((first + k) * SPACING) as f32);
                 (velocity[k], here[k]) = ([u + before_share * du, v + before_share * dv], [du, dv]);
+                kept[k] = [u, v, du, dv];
             }
             for Stage { minutes, share, lead } in stages {
                 // Simpson's mean of the difference between the motions along the way so far.
@@ -367,8 +393,18 @@ impl Pair<'_> {
                         way[k] = [way[k][0] + step * velocity[k][0], way[k][1] + step * velocity[k][1]];
                     }
                 }
+                let straight = |[u, v, du, dv]: [f32; 4]| [minutes * (u + share * du), minutes * (v + share * dv)];
+                for k in 0..points {
+                    let [right, down] = straight(kept[k]);
+                    let there = self.at(y - down, ((first + k) * SPACING) as f32 - right);
+                    for i in 0..4 {
+                        kept[k][i] += STRAIGHT_CORRECTED * (there[i] - kept[k][i]);
+                    }
+                }
                 if let Some(out) = lead.and_then(|lead| travelled.get_mut(lead)) {
-                    out[first..first + points].copy_from_slice(&way[..points]);
+                    for (k, out) in out[first..first + points].iter_mut().enumerate() {
+                        *out = mix(way[k], straight(kept[k]), STRAIGHT);
+                    }
                 }
                 (before_min, before_share) = (*minutes, *share);
             }
@@ -443,6 +479,50 @@ mod tests {
             let (ox, oy) = (cos * x - sin * y, sin * x + cos * y);
             let error = (x - dx[(r, c)] - ox).hypot(y - dy[(r, c)] - oy);
             assert!(error < 0.05, "({r}, {c}) is off by {error} cells");
+        }
+    }
+
+    /// Motion to the right that changes along the row.
+    fn changing(mean: f32, change: f32) -> MotionField {
+        let mut motion = MotionField::at_rest(Arc::new(Grid::around_radar(50.0, 5.0, 100.0, 1.0)));
+        for ((_, c), u) in motion.u.indexed_iter_mut() {
+            *u = mean + change * (c as f32 / 15.0).sin();
+        }
+        motion
+    }
+
+    #[test]
+    fn rain_half_keeps_its_motion_and_half_takes_on_that_of_the_places_it_comes_by() {
+        let motion = changing(0.8, 0.2);
+        let mut trajectories = Trajectories::new(&motion).unwrap();
+        trajectories.advance(30.0);
+        let of_places = trajectories.displacement().0[(100, 100)];
+        trajectories.half_straight();
+        let mean = trajectories.displacement().0[(100, 100)];
+        // 30·u(x) travelled from x to 100, found by bisection.
+        let (mut low, mut high) = (50.0_f32, 100.0_f32);
+        for _ in 0..40 {
+            let x = 0.5 * (low + high);
+            if x + 30.0 * (0.8 + 0.2 * (x / 15.0).sin()) < 100.0 { low = x } else { high = x }
+        }
+        let kept = 100.0 - low;
+        assert!((kept - of_places).abs() > 0.5, "{kept} and {of_places} tell nothing");
+        assert!((mean - 0.5 * (kept + of_places)).abs() < 0.1, "{mean} of {kept} and {of_places}");
+    }
+
+    #[test]
+    fn leads_one_after_the_other_are_those_from_the_start_but_for_a_cell() {
+        let (lasting, fresh) = (changing(0.8, 0.05), changing(0.6, 0.1));
+        let [lasting, fresh] = [lasting, fresh].map(|motion| Trajectories::new(&motion).unwrap());
+        let share = |minutes: f32| 1.0 / (1.0 + minutes / 30.0);
+        let leads = [5.0, 20.0, 45.0, 60.0];
+        for (lead, one) in leads.iter().zip(lasting.blended_to(&fresh, &leads, share).unwrap()) {
+            let mut direct = lasting.blended(&fresh, share(*lead)).unwrap();
+            direct.advance(*lead);
+            direct.half_straight();
+            let ([a, _], [b, _]): ([_; 2], [_; 2]) = (one.displacement().into(), direct.displacement().into());
+            let off = a.iter().zip(&b).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+            assert!(off < 1.0, "{off} cells at {lead} min");
         }
     }
 

@@ -21,12 +21,22 @@ const COARSEST: usize = 3;
 /// Level of the first guess: cells of 8 grid cells.
 const GUESS_LEVEL: usize = 2;
 
-/// Damping of the divergence of motion from a few minutes, squares of the distance of nodes (see
+/// Damping of the divergence of a [`Kind::Fresh`] motion, squares of the distance of nodes (see
 /// [`NodeField::less_divergent`]): in so short a time it is mostly growth.
 const DIVERGENCE_DAMPING: f32 = 1.0;
 /// How much further back than the history fields count, where a gap lies between, minutes: what moved before tells nothing of
 /// now.
 const BEFORE_A_GAP_MIN: f32 = 62.0;
+
+/// What a motion is to tell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// How rain moves at each place: both fields of a pair are brought half-way, so that neither is favoured.
+    Lasting,
+    /// How the rain moves that is at each place now: every field is brought to the newest one's time, and divergence is
+    /// damped.
+    Fresh,
+}
 
 /// How [`PyramidFlow`] works; the defaults are what measured best (see the nowcasts' `EXPERIMENTS.md`).
 #[derive(Clone, Debug)]
@@ -52,8 +62,8 @@ impl Default for FlowSettings {
 /// Dense motion by Lucas–Kanade normal equations (Lucas & Kanade 1981) gathered over many pairs of past fields and
 /// solved together with a smoothness term (Horn & Schunck 1981; the combination: Bruhn, Weickert & Schnörr 2005).
 ///
-/// Both fields of a pair are warped half-way to the middle by the motion so far, so that no field is favoured; pairs
-/// further apart in time weigh more, as they show the motion that lasts. Coarse cells first (16, 8, 4, 2 grid cells).
+/// Both fields of a pair are warped half-way to the middle by the motion so far (for motion from a few minutes: to now);
+/// pairs further apart in time weigh more, as they show the motion that lasts. Coarse cells first (16, 8, 4, 2 grid cells).
 #[derive(Clone, Debug, Default)]
 pub struct PyramidFlow {
     settings: FlowSettings,
@@ -66,16 +76,19 @@ impl PyramidFlow {
     }
 
     /// Every earlier field with the newest one, whose motion is wanted, and neighbours with each other.
-    fn pairs<'a>(past: &[Past<'_>], pyramids: &'a [Pyramid]) -> Vec<Pair<'a>> {
+    fn pairs<'a>(past: &[Past<'_>], pyramids: &'a [Pyramid], kind: Kind) -> Vec<Pair<'a>> {
         let newest = past.len() - 1;
         let with_newest = (0..newest).map(|earlier| (earlier, newest));
         let neighbours = (1..newest).map(|later| (later - 1, later));
         with_newest
             .chain(neighbours)
-            .map(|(earlier, later)| Pair {
-                earlier: &pyramids[earlier],
-                later: &pyramids[later],
-                minutes: past[later].minutes - past[earlier].minutes,
+            .map(|(earlier, later)| {
+                let minutes = past[later].minutes - past[earlier].minutes;
+                let from_later_min = match kind {
+                    Kind::Lasting => -0.5 * minutes,
+                    Kind::Fresh => -past[later].minutes,
+                };
+                Pair { earlier: &pyramids[earlier], later: &pyramids[later], minutes, from_later_min }
             })
             .collect()
     }
@@ -142,8 +155,8 @@ impl PyramidFlow {
         let (past, pyramids) = self.prepared(fields, &windows)?;
         let [lasting, fresh] = windows.map(|minutes| telling(&past, minutes));
         let (lasting, fresh) = rayon::join(
-            || self.motion(&past, &pyramids, lasting, 0.0),
-            || self.motion(&past, &pyramids, fresh, DIVERGENCE_DAMPING),
+            || self.motion(&past, &pyramids, lasting, Kind::Lasting),
+            || self.motion(&past, &pyramids, fresh, Kind::Fresh),
         );
         Ok((lasting?, fresh?))
     }
@@ -167,20 +180,20 @@ impl PyramidFlow {
         Ok((past, pyramids))
     }
 
-    /// The motion that some of the fields tell, its divergence damped by so much if at all.
+    /// The motion of a kind that some of the fields tell.
     fn motion(
         &self,
         past: &[Past<'_>],
         pyramids: &[Pyramid],
         telling: Range<usize>,
-        damping: f32,
+        kind: Kind,
     ) -> Result<MotionField, MotionError> {
         let grid = past.last().map(|p| p.field.grid.clone()).ok_or(MotionError::NoFields)?;
         if pyramids.is_empty() || telling.len() < 2 {
             return Ok(MotionField::at_rest(grid));
         }
         let (past, pyramids) = (&past[telling.clone()], &pyramids[telling]);
-        let pairs = Self::pairs(past, pyramids);
+        let pairs = Self::pairs(past, pyramids, kind);
         let ((height, width), cell_km) = (grid.shape(), grid.cell_km() as f32);
         let fastest = self.settings.fastest_km_min / cell_km;
         let guess = self.first_guess(past, pyramids, cell_km);
@@ -190,8 +203,8 @@ impl PyramidFlow {
                 nodes = self.refine(&pairs, level, &nodes, fastest);
             }
         }
-        if damping > 0.0 {
-            nodes = nodes.less_divergent(damping);
+        if kind == Kind::Fresh {
+            nodes = nodes.less_divergent(DIVERGENCE_DAMPING);
         }
         let (u, v) = dense(&nodes, height, width);
         Ok(MotionField { grid, u, v })
@@ -205,7 +218,7 @@ impl MotionEstimator for PyramidFlow {
 
     fn estimate(&self, fields: &[RainField]) -> Result<MotionField, MotionError> {
         let (past, pyramids) = self.prepared(fields, &[self.settings.history_min])?;
-        self.motion(&past, &pyramids, telling(&past, self.settings.history_min), 0.0)
+        self.motion(&past, &pyramids, telling(&past, self.settings.history_min), Kind::Lasting)
     }
 }
 

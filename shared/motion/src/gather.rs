@@ -26,6 +26,15 @@ pub(crate) struct Pair<'a> {
     pub earlier: &'a Pyramid,
     pub later: &'a Pyramid,
     pub minutes: f32,
+    /// Minutes from the later one to the time at which rain is at the places of the motion; negative if that is before it.
+    pub from_later_min: f32,
+}
+
+impl Pair<'_> {
+    /// Minutes from that time to the earlier and to the later one.
+    fn reach(&self) -> [f32; 2] {
+        [-self.from_later_min - self.minutes, -self.from_later_min]
+    }
 }
 
 /// Normal equations of eight neighbouring columns, each summed up over the rows.
@@ -89,7 +98,7 @@ impl Band {
             widest(
                 #[inline(always)]
                 || {
-                    self.warp(earlier, later, rows, pair.minutes);
+                    self.warp(earlier, later, rows, pair.reach());
                     self.vote(rows, height, width, per_pixel, (2_usize << level) as f32, outlier_db);
                 },
             );
@@ -137,16 +146,16 @@ impl Band {
         }
     }
 
-    /// Brings both fields to the middle of their time along the motion.
+    /// Brings both fields, so many minutes from the time at which rain is at the places of the motion, to that time.
     #[inline(always)]
-    fn warp(&mut self, earlier: &Image, later: &Image, rows: Rows, minutes: f32) {
-        let (width, half) = (earlier.columns, 0.5 * minutes);
+    fn warp(&mut self, earlier: &Image, later: &Image, rows: Rows, [to_earlier, to_later]: [f32; 2]) {
+        let width = earlier.columns;
         let (stride, wide) = (self.votes.len() * SEGMENT, self.votes.len() * SEGMENT + 2 * MARGIN);
         self.contents.clear();
         for (segment, reach) in self.reach.iter().enumerate() {
             let columns = [segment * SEGMENT, ((segment + 1) * SEGMENT).min(width) - 1];
             let spans = [[rows.from, rows.to - 1], columns];
-            self.contents.push(match (seen(earlier, spans, reach, -half), seen(later, spans, reach, half)) {
+            self.contents.push(match (seen(earlier, spans, reach, to_earlier), seen(later, spans, reach, to_later)) {
                 (Content::Unknown, _) | (_, Content::Unknown) => Content::Unknown,
                 (Content::Dry, Content::Dry) => Content::Dry,
                 _ => Content::Mixed,
@@ -164,8 +173,8 @@ impl Band {
                     Content::Unknown => f32::NAN,
                     Content::Mixed => {
                         let column = segment * SEGMENT;
-                        let a = fetched(earlier, row, column, right, down, -half);
-                        let b = fetched(later, row, column, right, down, half);
+                        let a = fetched(earlier, row, column, right, down, to_earlier);
+                        let b = fetched(later, row, column, right, down, to_later);
                         for k in 0..SEGMENT {
                             mean[k] = 0.5 * (a[k] + b[k]);
                             difference[k] = b[k] - a[k];

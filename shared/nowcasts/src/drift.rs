@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::NowcastError;
 
 /// What the fresh motion is taken from: fields no older than this, minutes.
-pub(crate) const FRESH_MIN: f32 = 16.0;
+pub(crate) const FRESH_MIN: f32 = 13.0;
 /// The time in which the fresh motion gives way to the lasting one but for 1/e, minutes.
 const GIVES_WAY_MIN: f32 = 30.0;
 
@@ -17,7 +17,7 @@ const GIVES_WAY_MIN: f32 = 30.0;
 /// Motion taken from a few minutes is that of the cells as they move now and foretells the next quarter of an hour best;
 /// taken from half an hour it holds what stays and comes again, too, is steadier, and foretells an hour best.
 pub(crate) struct Drift {
-    /// From the last quarter of an hour.
+    /// From the last ten minutes or so.
     pub fresh: MotionField,
     /// From the last half hour.
     pub lasting: MotionField,
@@ -45,6 +45,7 @@ impl Drift {
                 let lead_min = k as f32 * step_min;
                 let mut trajectories = lasting.blended(&fresh, Self::share(lead_min))?;
                 trajectories.advance(lead_min);
+                trajectories.half_straight();
                 Ok(trajectories)
             })
             .collect()
@@ -62,6 +63,7 @@ impl Drift {
         let lasting = Trajectories::new(&self.lasting)?;
         let mut trajectories = lasting.blended(&Trajectories::new(&self.fresh)?, Self::share(lead_min))?;
         trajectories.advance(lead_min);
+        trajectories.half_straight();
         Ok(trajectories)
     }
 }
