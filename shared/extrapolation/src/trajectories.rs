@@ -18,8 +18,8 @@ pub type Eight = [f32; SEGMENT];
 const AT_ONCE: usize = 8;
 /// Mid-point iterations a step, which begins with the motion of the one before.
 const ITERATIONS: usize = 2;
-/// The share of straight ways in [`Trajectories::half_straight`] and [`Trajectories::blended_to`].
-const STRAIGHT: f32 = 0.5;
+/// The minutes within which the share of straight ways falls to 1/e, see [`Trajectories::straighten`].
+const STRAIGHT_MIN: f32 = 60.0;
 /// Looks for where a straight way began, and how much each corrects: where motions meet all of it would go to and fro.
 const STRAIGHT_ITERATIONS: usize = 6;
 const STRAIGHT_CORRECTED: f32 = 0.6;
@@ -100,7 +100,7 @@ impl Trajectories {
     /// hangs on the lead. Beyond their lead they go on along this motion.
     ///
     /// Each lead goes on from the one before: to its trajectories is added what the change of the share makes of the way so
-    /// far, and then the way of the minutes between.
+    /// far, and then the way of the minutes between. They come out straightened (see [`Trajectories::straighten`]).
     ///
     /// # Errors
     /// [`ExtrapolationError::ShapeMismatch`] when the two do not lie on one grid.
@@ -168,12 +168,14 @@ impl Trajectories {
         self.minutes += minutes;
     }
 
-    /// Moves each origin half-way to where the air would have come from if it had kept its motion all the way.
+    /// Moves each origin towards where the air would have come from had it kept its motion all the way: all of the way for
+    /// short leads, ever less for longer ones.
     ///
-    /// Rain takes its motion along, so that the pattern of motion moves, too, while trajectories through a stationary field
-    /// take on the motion of each place they come by. Either errs; the mean of the two errs less.
-    pub fn half_straight(&mut self) {
+    /// Trajectories through a stationary field take on the motion of each place they come by; but rain takes its motion
+    /// along, for a while at least. The mean of the two errs less than either.
+    pub fn straighten(&mut self) {
         let (rows, columns, minutes) = (self.lattice_rows(), self.lattice_columns, self.minutes);
+        let share = straight_share(minutes);
         let lattice = Lattice { values: &self.motion, rows, columns };
         for (i, travelled) in self.travelled.iter_mut().enumerate() {
             let (y, x) = ((i / columns * SPACING) as f32, (i % columns * SPACING) as f32);
@@ -183,7 +185,7 @@ impl Trajectories {
                 let there = lattice.at(y - minutes * kept[1], x - minutes * kept[0]);
                 kept = mix(kept, there, STRAIGHT_CORRECTED);
             }
-            *travelled = mix(*travelled, [minutes * kept[0], minutes * kept[1]], STRAIGHT);
+            *travelled = mix(*travelled, [minutes * kept[0], minutes * kept[1]], share);
         }
     }
 
@@ -403,7 +405,7 @@ impl Pair<'_> {
                 }
                 if let Some(out) = lead.and_then(|lead| travelled.get_mut(lead)) {
                     for (k, out) in out[first..first + points].iter_mut().enumerate() {
-                        *out = mix(way[k], straight(kept[k]), STRAIGHT);
+                        *out = mix(way[k], straight(kept[k]), straight_share(*minutes));
                     }
                 }
                 (before_min, before_share) = (*minutes, *share);
@@ -425,6 +427,11 @@ impl Pair<'_> {
         }
         out
     }
+}
+
+/// The share of straight ways in those of so many minutes.
+fn straight_share(minutes: f32) -> f32 {
+    (-minutes / STRAIGHT_MIN).exp()
 }
 
 /// The lattice point before a fractional cell, and how far it is towards the next one; given how many points there are.
@@ -492,12 +499,12 @@ mod tests {
     }
 
     #[test]
-    fn rain_half_keeps_its_motion_and_half_takes_on_that_of_the_places_it_comes_by() {
+    fn rain_keeps_its_motion_first_and_takes_on_that_of_the_places_it_comes_by_later() {
         let motion = changing(0.8, 0.2);
         let mut trajectories = Trajectories::new(&motion).unwrap();
         trajectories.advance(30.0);
         let of_places = trajectories.displacement().0[(100, 100)];
-        trajectories.half_straight();
+        trajectories.straighten();
         let mean = trajectories.displacement().0[(100, 100)];
         // 30·u(x) travelled from x to 100, found by bisection.
         let (mut low, mut high) = (50.0_f32, 100.0_f32);
@@ -507,7 +514,8 @@ mod tests {
         }
         let kept = 100.0 - low;
         assert!((kept - of_places).abs() > 0.5, "{kept} and {of_places} tell nothing");
-        assert!((mean - 0.5 * (kept + of_places)).abs() < 0.1, "{mean} of {kept} and {of_places}");
+        let between = of_places + (-0.5_f32).exp() * (kept - of_places);
+        assert!((mean - between).abs() < 0.1, "{mean} of {kept} and {of_places}");
     }
 
     #[test]
@@ -519,7 +527,7 @@ mod tests {
         for (lead, one) in leads.iter().zip(lasting.blended_to(&fresh, &leads, share).unwrap()) {
             let mut direct = lasting.blended(&fresh, share(*lead)).unwrap();
             direct.advance(*lead);
-            direct.half_straight();
+            direct.straighten();
             let ([a, _], [b, _]): ([_; 2], [_; 2]) = (one.displacement().into(), direct.displacement().into());
             let off = a.iter().zip(&b).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
             assert!(off < 1.0, "{off} cells at {lead} min");

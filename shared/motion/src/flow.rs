@@ -16,10 +16,14 @@ use crate::{MotionError, MotionEstimator};
 
 /// Grid cells between nodes of the motion lattice.
 pub(crate) const NODE_CELLS: usize = 16;
-/// Coarsest pyramid level used, as an index: cells of 2^(index + 1) grid cells.
-const COARSEST: usize = 3;
-/// Level of the first guess: cells of 8 grid cells.
-const GUESS_LEVEL: usize = 2;
+/// Halvings of the grid to the coarsest level: pixels of 16 cells.
+const COARSEST: usize = 4;
+/// To the level of the first guess: pixels of 8 cells.
+const GUESS: usize = 3;
+/// To the finest level at most: pixels of 4 cells.
+const FINEST: usize = 2;
+/// Pixels of the finest level, about, km: smaller ones tell more of noise than of motion.
+const FINEST_KM: f64 = 2.0;
 
 /// Damping of the divergence of a [`Kind::Fresh`] motion, squares of the distance of nodes (see
 /// [`NodeField::less_divergent`]): in so short a time it is mostly growth.
@@ -63,7 +67,7 @@ impl Default for FlowSettings {
 /// solved together with a smoothness term (Horn & Schunck 1981; the combination: Bruhn, Weickert & Schnörr 2005).
 ///
 /// Both fields of a pair are warped half-way to the middle by the motion so far (for motion from a few minutes: to now);
-/// pairs further apart in time weigh more, as they show the motion that lasts. Coarse cells first (16, 8, 4, 2 grid cells).
+/// pairs further apart in time weigh more, as they show the motion that lasts. Coarse pixels first, down to some 2 km.
 #[derive(Clone, Debug, Default)]
 pub struct PyramidFlow {
     settings: FlowSettings,
@@ -95,14 +99,14 @@ impl PyramidFlow {
 
     /// The median over neighbouring fields of the best single displacement, cells per minute.
     fn first_guess(&self, past: &[Past<'_>], pyramids: &[Pyramid], cell_km: f32) -> [f32; 2] {
-        let cell = (2 << GUESS_LEVEL) as f32;
+        let level = pyramids.first().map_or(0, |pyramid| pyramid.levels.len()).saturating_sub(1 + COARSEST - GUESS);
+        let cell = (1 << GUESS) as f32;
         let shifts: Vec<[f32; 2]> = (1..past.len())
             .into_par_iter()
             .filter_map(|i| {
                 let minutes = past[i].minutes - past[i - 1].minutes;
                 let reach = (self.settings.fastest_km_min * minutes / (cell_km * cell)).ceil() as usize;
-                let shift =
-                    best_shift(&pyramids[i - 1].levels[GUESS_LEVEL], &pyramids[i].levels[GUESS_LEVEL], reach.min(12))?;
+                let shift = best_shift(&pyramids[i - 1].levels[level], &pyramids[i].levels[level], reach.min(12))?;
                 Some([shift.0 as f32 * cell / minutes, shift.1 as f32 * cell / minutes])
             })
             .collect();
@@ -175,7 +179,8 @@ impl PyramidFlow {
         let pyramids = if past.len() < 2 || height < 2 || width < 2 {
             Vec::new()
         } else {
-            past.par_iter().map(|p| Pyramid::new(&p.field.rate_mm_h, COARSEST + 1)).collect()
+            let halvings = finest(past[0].field.grid.cell_km())..=COARSEST;
+            past.par_iter().map(|p| Pyramid::new(&p.field.rate_mm_h, halvings.clone())).collect()
         };
         Ok((past, pyramids))
     }
@@ -198,7 +203,7 @@ impl PyramidFlow {
         let fastest = self.settings.fastest_km_min / cell_km;
         let guess = self.first_guess(past, pyramids, cell_km);
         let mut nodes = NodeField::uniform(height.div_ceil(NODE_CELLS), width.div_ceil(NODE_CELLS), guess);
-        for level in (0..=COARSEST).rev() {
+        for level in (0..pyramids[0].levels.len()).rev() {
             for _ in 0..self.settings.iterations {
                 nodes = self.refine(&pairs, level, &nodes, fastest);
             }
@@ -236,6 +241,11 @@ fn dense(nodes: &NodeField, height: usize, width: usize) -> (Array2<f32>, Array2
         });
     }
     (u, v)
+}
+
+/// Halvings of the grid to the finest level.
+fn finest(cell_km: f64) -> usize {
+    (FINEST_KM / cell_km).log2().round().clamp(0.0, FINEST as f64) as usize
 }
 
 fn median(mut values: Vec<f32>) -> f32 {

@@ -87,19 +87,20 @@ impl Band {
         let mut normals = vec![Normal::default(); nodes.columns];
         let Some(first_pair) = pairs.first() else { return normals };
         let (height, width) = (first_pair.later.levels[level].rows, first_pair.later.levels[level].columns);
-        let side = NODE_CELLS / (2_usize << level);
+        let cells = first_pair.later.cells(level);
+        let side = NODE_CELLS / cells;
         let first = (node_row * side).min(height);
         let last = (first + side).min(height);
         let rows = Rows { first, last, from: first.saturating_sub(1), to: (last + 1).min(height) };
-        self.spread(nodes, level, rows, width);
+        self.spread(nodes, cells, rows, width);
         for pair in pairs {
             let (earlier, later) = (&pair.earlier.levels[level], &pair.later.levels[level]);
-            let per_pixel = pair.minutes / (2_usize << level) as f32;
+            let per_pixel = pair.minutes / cells as f32;
             widest(
                 #[inline(always)]
                 || {
                     self.warp(earlier, later, rows, pair.reach());
-                    self.vote(rows, height, width, per_pixel, (2_usize << level) as f32, outlier_db);
+                    self.vote(rows, height, width, per_pixel, cells as f32, outlier_db);
                 },
             );
         }
@@ -111,8 +112,8 @@ impl Band {
     }
 
     /// Interpolates the motion of the nodes to the pixels, which all pairs need, and makes room for what follows.
-    fn spread(&mut self, nodes: &NodeField, level: usize, rows: Rows, width: usize) {
-        let cell = (2_usize << level) as f32;
+    fn spread(&mut self, nodes: &NodeField, cells: usize, rows: Rows, width: usize) {
+        let cell = cells as f32;
         let to_node = cell / NODE_CELLS as f32;
         let segments = width.div_ceil(SEGMENT);
         let stride = segments * SEGMENT;
@@ -131,7 +132,7 @@ impl Band {
             nodes.line((row as f32 + 0.5) * to_node - 0.5, &mut self.line);
             widest(
                 #[inline(always)]
-                || along(&self.line, NODE_CELLS / (2_usize << level), right, down),
+                || along(&self.line, NODE_CELLS / cells, right, down),
             );
             for value in right.iter_mut().chain(down.iter_mut()) {
                 *value /= cell;

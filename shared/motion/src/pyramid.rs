@@ -1,5 +1,7 @@
 //! Images to match: dBR at ever coarser cells, NaN where too little was observed.
 
+use std::ops::RangeInclusive;
+
 use ndarray::Array2;
 use raincell_model::{Content, Contents};
 use raincell_simd::{log2, widest};
@@ -140,23 +142,36 @@ fn mean_of_known(values: [f32; 4]) -> f32 {
     if known >= 2.0 { sum / known } else { f32::NAN }
 }
 
-/// Images at cells of 2, 4, 8… grid cells; `levels[i]` has cells of `2^(i + 1)`.
+/// Images at ever coarser cells.
 pub(crate) struct Pyramid {
+    /// Each of pixels twice as wide as those of the one before.
     pub levels: Vec<Image>,
+    /// Halvings of the grid to the pixels of the finest one.
+    finest: usize,
 }
 
 impl Pyramid {
-    /// The pyramid of a rain-rate field (mm/h, NaN unknown) with `depth` levels (at least one).
-    pub fn new(rate_mm_h: &Array2<f32>, depth: usize) -> Self {
+    /// The pyramid of a rain-rate field (mm/h, NaN unknown): a level for each number of halvings, the grid itself being none.
+    pub fn new(rate_mm_h: &Array2<f32>, halvings: RangeInclusive<usize>) -> Self {
         let (rows, columns) = rate_mm_h.dim();
         let standard = rate_mm_h.as_standard_layout();
         let rates = standard.as_slice().unwrap_or_default();
-        let mut levels = vec![halved(rates, rows, columns, dbr).smoothed()];
-        for _ in 1..depth {
+        let finest = *halvings.start();
+        let first = match finest {
+            0 => Image::new(rows, columns, rates.iter().map(|rate| dbr(*rate)).collect()),
+            _ => (1..finest).fold(halved(rates, rows, columns, dbr), |image, _| image.halved()),
+        };
+        let mut levels = vec![first.smoothed()];
+        for _ in halvings.skip(1) {
             let next = levels[levels.len() - 1].halved();
             levels.push(next);
         }
-        Self { levels }
+        Self { levels, finest }
+    }
+
+    /// Grid cells along a pixel of a level.
+    pub fn cells(&self, level: usize) -> usize {
+        1 << (self.finest + level)
     }
 }
 

@@ -45,7 +45,7 @@ impl Drift {
                 let lead_min = k as f32 * step_min;
                 let mut trajectories = lasting.blended(&fresh, Self::share(lead_min))?;
                 trajectories.advance(lead_min);
-                trajectories.half_straight();
+                trajectories.straighten();
                 Ok(trajectories)
             })
             .collect()
@@ -63,7 +63,7 @@ impl Drift {
         let lasting = Trajectories::new(&self.lasting)?;
         let mut trajectories = lasting.blended(&Trajectories::new(&self.fresh)?, Self::share(lead_min))?;
         trajectories.advance(lead_min);
-        trajectories.half_straight();
+        trajectories.straighten();
         Ok(trajectories)
     }
 }
