@@ -1,5 +1,7 @@
 //! How the newest rain would go on by S-PROG and by ANVIL, as a say in where `best` places it.
 
+use std::borrow::Cow;
+
 use ndarray::Array2;
 use raincell_cascade::fast_size;
 use raincell_extrapolation::SEGMENT;
@@ -158,9 +160,7 @@ fn after_steps(states: &[Array2<f32>], every: usize, count: usize) -> Result<Opt
 /// The field on cells of `2^halvings` grid cells, with unknown cells added below and to the right, up to a shape of which
 /// FFTs are quick, and of which coarse meshes are, too.
 fn padded(field: &Array2<f32>, halvings: usize) -> Array2<f32> {
-    let field = (0..halvings)
-        .fold(None, |halved_so_far: Option<Array2<f32>>, _| Some(halved(halved_so_far.as_ref().unwrap_or(field))));
-    let field = field.unwrap_or_default();
+    let field = (0..halvings).fold(Cow::Borrowed(field), |field, _| Cow::Owned(halved(&field)));
     let (rows, columns) = field.dim();
     let fast = |size: usize| 4 * fast_size(size.div_ceil(4));
     let mut wider = Array2::from_elem((fast(rows), fast(columns)), f32::NAN);
@@ -214,22 +214,32 @@ mod tests {
 
     #[test]
     fn both_speak_where_it_rains_and_are_silent_elsewhere() {
+        for halvings in [0, 1, 2] {
+            both_speak(halvings);
+        }
+    }
+
+    fn both_speak(halvings: usize) {
         let past = past(300);
         let motion = MotionField::at_rest(past[0].grid.clone());
         let (step_min, wanted) = Evolution::wanted(&past, &past[3]).unwrap();
         let arrived = Arrived::new(&wanted, &past[3], &motion).unwrap();
-        let evolution = Evolution::of((step_min, &wanted), &past[3], &arrived, 1, 60.0).unwrap().unwrap();
+        let evolution = Evolution::of((step_min, &wanted), &past[3], &arrived, halvings, 60.0).unwrap().unwrap();
         let voices = Voices::of(&past[3].rate_mm_h);
         let (rows, columns) = past[0].grid.shape();
-        let (rows, columns) = (rows.div_ceil(2), columns.div_ceil(2));
+        let (rows, columns) = (rows.div_ceil(1 << halvings), columns.div_ceil(1 << halvings));
         for lead_min in [1.0, 7.5, 60.0] {
             let cells = vec![[0.0; ARRIVING]; rows * columns];
             let mut said = Around { arriving: Plane { rows, columns, cells }, ..Around::default() };
             evolution.at(lead_min, &voices, &mut said);
             let at = |row: usize, column: usize| &said.arriving.cells[row * columns + column];
-            let there = &at(10, 20)[EVOLVED..];
+            let there = &at(20 >> halvings, 40 >> halvings)[EVOLVED..];
             assert!(said.heard && there[0] > 0.5 && there[2] > 1.0, "{lead_min}: {there:?}");
-            assert_eq!((at(10, 20)[..EVOLVED].iter().sum::<f32>(), at(25, 4)), (0.0, &[0.0; ARRIVING]), "{lead_min}");
+            assert_eq!(
+                (at(20 >> halvings, 40 >> halvings)[..EVOLVED].iter().sum::<f32>(), at(50 >> halvings, 8 >> halvings)),
+                (0.0, &[0.0; ARRIVING]),
+                "{lead_min}"
+            );
         }
     }
 
