@@ -396,11 +396,11 @@ impl Pair<'_> {
                     }
                 }
                 let straight = |[u, v, du, dv]: [f32; 4]| [minutes * (u + share * du), minutes * (v + share * dv)];
-                for k in 0..points {
-                    let [right, down] = straight(kept[k]);
+                for (k, kept) in kept.iter_mut().enumerate().take(points) {
+                    let [right, down] = straight(*kept);
                     let there = self.at(y - down, ((first + k) * SPACING) as f32 - right);
-                    for i in 0..4 {
-                        kept[k][i] += STRAIGHT_CORRECTED * (there[i] - kept[k][i]);
+                    for (kept, there) in kept.iter_mut().zip(there) {
+                        *kept += STRAIGHT_CORRECTED * (there - *kept);
                     }
                 }
                 if let Some(out) = lead.and_then(|lead| travelled.get_mut(lead)) {
