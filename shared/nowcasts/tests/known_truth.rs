@@ -101,6 +101,34 @@ fn moving_turning_and_shearing_rain_is_followed() {
 }
 
 #[test]
+fn a_fast_shower_behind_a_slow_one_is_not_slowed_down() {
+    // The fast one is where the slow one was some time ago, and takes its own motion there.
+    let (fast, slow) = (1.2, 0.3);
+    let showers = |minutes: f32| {
+        let mut made = field(minutes, 0.0, |_, _, _| (0.0, 0.0));
+        for ((r, c), rate) in made.rate_mm_h.indexed_iter_mut() {
+            let (x, y) = (c as f32 - HALF, r as f32 - HALF);
+            let near = |centre: f32| (-((x - centre).powi(2) + y * y) / 150.0).exp();
+            let texture = 1.0 + 0.5 * ((x - fast * minutes) * 0.5).sin() * (y * 0.4).cos();
+            *rate = 8.0 * texture * (near(-45.0 + fast * minutes) + near(5.0 + slow * minutes));
+            *rate = if *rate < 0.1 { 0.0 } else { *rate };
+        }
+        made
+    };
+    let centre = |field: &RainField| {
+        let behind = field.rate_mm_h.indexed_iter().filter(|((_, c), _)| (*c as f32) < HALF - 2.0);
+        let (sum, total) = behind.fold((0.0_f32, 0.0_f32), |(s, t), ((_, c), rate)| (s + rate * c as f32, t + rate));
+        sum / total
+    };
+    let past = PAST_MIN.map(showers);
+    let truth = centre(&showers(25.0)) - centre(&past[4]);
+    let moved = |name: &str| centre(&run(name, &past)[4]) - centre(&past[4]);
+    let [best, extrapolation] = ["best", "extrapolation"].map(moved);
+    println!("the fast shower: {truth} cells, best {best}, extrapolation {extrapolation}");
+    assert!(best > 0.8 * truth && best > extrapolation, "{best} and {extrapolation} of {truth} cells");
+}
+
+#[test]
 fn rain_that_grows_or_decays_is_followed_and_never_runs_away() {
     for growth_db in [0.12, -0.12] {
         let past = past(growth_db, translation);
