@@ -16,6 +16,9 @@ const GIVES_WAY_MIN: f32 = 30.0;
 ///
 /// Motion taken from a few minutes is that of the cells as they move now and foretells the next quarter of an hour best;
 /// taken from half an hour it holds what stays and comes again, too, is steadier, and foretells an hour best.
+///
+/// The fresh motion is that of the rain which is at each place now, and is taken along by it for a while (see
+/// [`Trajectories::straighten`]).
 pub(crate) struct Drift {
     /// From the last ten minutes or so.
     pub fresh: MotionField,
