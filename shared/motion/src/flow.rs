@@ -99,14 +99,14 @@ impl PyramidFlow {
 
     /// The median over neighbouring fields of the best single displacement, cells per minute.
     fn first_guess(&self, past: &[Past<'_>], pyramids: &[Pyramid], cell_km: f32) -> [f32; 2] {
-        let level = pyramids.first().map_or(0, |pyramid| pyramid.levels.len()).saturating_sub(1 + COARSEST - GUESS);
         let cell = (1 << GUESS) as f32;
         let shifts: Vec<[f32; 2]> = (1..past.len())
             .into_par_iter()
             .filter_map(|i| {
                 let minutes = past[i].minutes - past[i - 1].minutes;
                 let reach = (self.settings.fastest_km_min * minutes / (cell_km * cell)).ceil() as usize;
-                let shift = best_shift(&pyramids[i - 1].levels[level], &pyramids[i].levels[level], reach.min(12))?;
+                let [earlier, later] = [&pyramids[i - 1], &pyramids[i]].map(|pyramid| pyramid.halved_so_often(GUESS));
+                let shift = best_shift(earlier?, later?, reach.min(12))?;
                 Some([shift.0 as f32 * cell / minutes, shift.1 as f32 * cell / minutes])
             })
             .collect();
@@ -146,7 +146,7 @@ impl PyramidFlow {
 
 impl PyramidFlow {
     /// The motion as [`MotionEstimator::estimate`] has it, and that of the fields of the last `fresh_min` minutes alone, in
-    /// which a shower that grows is not taken for one that moves apart.
+    /// which a shower that grows is not taken for one that moves apart, and each vector stands where its rain is now.
     ///
     /// # Errors
     /// As [`MotionEstimator::estimate`].
@@ -254,5 +254,17 @@ fn median(mut values: Vec<f32>) -> f32 {
         0 => 0.0,
         n if n % 2 == 1 => values[n / 2],
         n => 0.5 * (values[n / 2 - 1] + values[n / 2]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_finest_pixels_are_of_some_two_kilometres_where_the_grid_allows() {
+        for (cell_km, halvings) in [(0.25, 2), (0.5, 2), (1.0, 1), (1.2, 1), (2.0, 0), (5.0, 0)] {
+            assert_eq!(finest(cell_km), halvings, "{cell_km} km");
+        }
     }
 }

@@ -169,6 +169,11 @@ impl Pyramid {
         Self { levels, finest }
     }
 
+    /// The level of so many halvings, of those that there are.
+    pub fn halved_so_often(&self, halvings: usize) -> Option<&Image> {
+        self.levels.get(halvings.checked_sub(self.finest)?)
+    }
+
     /// Grid cells along a pixel of a level.
     pub fn cells(&self, level: usize) -> usize {
         1 << (self.finest + level)

@@ -102,7 +102,8 @@ fn moving_turning_and_shearing_rain_is_followed() {
 
 #[test]
 fn a_fast_shower_behind_a_slow_one_is_not_slowed_down() {
-    // The fast one is where the slow one was some time ago, and takes its own motion there.
+    // The fast one comes to where the slow one was, and takes its own motion there: along a stationary field of motion `best`
+    // has it 18.8 cells further.
     let (fast, slow) = (1.2, 0.3);
     let showers = |minutes: f32| {
         let mut made = field(minutes, 0.0, |_, _, _| (0.0, 0.0));
@@ -125,7 +126,7 @@ fn a_fast_shower_behind_a_slow_one_is_not_slowed_down() {
     let moved = |name: &str| centre(&run(name, &past)[4]) - centre(&past[4]);
     let [best, extrapolation] = ["best", "extrapolation"].map(moved);
     println!("the fast shower: {truth} cells, best {best}, extrapolation {extrapolation}");
-    assert!(best > 0.8 * truth && best > extrapolation, "{best} and {extrapolation} of {truth} cells");
+    assert!(best > 0.85 * truth && best > extrapolation, "{best} and {extrapolation} of {truth} cells");
 }
 
 #[test]
